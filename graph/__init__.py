@@ -1,0 +1,1 @@
+"""The state machines, the orchestrator (the Python API) and the worker."""

@@ -1,0 +1,1 @@
+"""The prompts: one short, versioned file per agent."""

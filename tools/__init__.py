@@ -1,0 +1,1 @@
+"""What agents can do: documents, search, deliverables and operations, with their policy and effects."""
