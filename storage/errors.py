@@ -1,0 +1,63 @@
+"""The error tree. Every error of Affidavit says what was wrong and what to do about it.
+
+    AffidavitError
+    ├── InvalidInput          what was given cannot be used: change it
+    │   └── TooLarge          it exceeds a limit, which the message names
+    ├── NotFound              nothing by that name in this workspace
+    ├── NotAllowed            the policy, or who is asking, forbids it
+    ├── Conflict              someone else was first: read again
+    │   ├── ConditionFailed   a conditional write found something else
+    │   ├── Busy              the thread is at work or waits for a decision
+    │   └── LeaseLost         a newer claim owns the run: stop, change nothing more
+    ├── Unavailable           a service did not answer: try again later
+    ├── ModelError            the model gave nothing usable
+    └── Tampered              the record is not what was written
+"""
+
+
+class AffidavitError(Exception):
+    """The root; catch it to catch all."""
+
+
+class InvalidInput(AffidavitError):
+    """What was given cannot be used; the message names it and the remedy."""
+
+
+class TooLarge(InvalidInput):
+    """Something exceeds a limit of the storage; the message names both."""
+
+
+class NotFound(AffidavitError):
+    """There is nothing by that name in this workspace."""
+
+
+class NotAllowed(AffidavitError):
+    """The policy forbids it, or whoever asks may not."""
+
+
+class Conflict(AffidavitError):
+    """Another writer was first. Reading again shows what it wrote."""
+
+
+class ConditionFailed(Conflict):
+    """The condition of a write did not hold; nothing of it was written."""
+
+
+class Busy(Conflict):
+    """The thread has a run that is at work or waits for a person."""
+
+
+class LeaseLost(Conflict):
+    """A newer claim owns the run. Whatever this worker still does must not count."""
+
+
+class Unavailable(AffidavitError):
+    """A service did not answer in time; the same call may succeed later."""
+
+
+class ModelError(AffidavitError):
+    """The model's reply could not be used, or there was none."""
+
+
+class Tampered(AffidavitError):
+    """The record does not match its own hashes."""

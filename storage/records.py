@@ -1,0 +1,157 @@
+"""The records that are kept and shown: documents, answers, runs, feedback.
+
+These are the words of the product as types, shared by every floor. They hold no behaviour beyond
+their own consistency; how they are stored is in the module named after each of them, and what an
+audit event looks like stands in `storage.audit`.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DocumentStatus = Literal["ready", "needs_ocr", "locked", "damaged", "unsupported"]
+RunStatus = Literal[
+    "pending", "running", "interrupted", "success", "error", "timeout", "cancelled"
+]
+AnswerStatus = Literal["answered", "partial", "not_in_documents"]
+InterruptKind = Literal["approval", "budget", "outcome_unknown"]
+
+ENDED: frozenset[RunStatus] = frozenset({"success", "error", "timeout", "cancelled"})
+"""The states that a run never leaves."""
+
+
+class Record(BaseModel):
+    """A frozen value with no unknown fields: what is written is what is read back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Page(Record):
+    """The unit that a citation points to. `number` counts from 1, as on the screen."""
+
+    number: int = Field(ge=1)
+    locator: str
+    """Where a person finds it: "page 3", or the headings that lead to a section."""
+    text: str
+    """The stored text. Offsets of citations are code points into exactly this."""
+
+
+class Document(Record):
+    """A document as the catalogue lists it."""
+
+    id: str
+    name: str
+    sha256: str
+    media_type: str = ""
+    status: DocumentStatus
+    reason: str = ""
+    """Why it is not `ready`, and what to do; or what to know although it is. Empty otherwise."""
+    pages: int = 0
+    size: int = 0
+    """Bytes of the original."""
+    added_at: float = 0.0
+    """Seconds since the epoch."""
+    added_by: str = ""
+
+
+class Citation(Record):
+    """A quote that a program has located: `quote == page_text[start:end]`, always."""
+
+    document_id: str
+    document: str
+    """The document's name."""
+    sha256: str
+    """The version that was read."""
+    page: int = Field(ge=1)
+    start: int = Field(ge=0)
+    end: int
+    quote: str
+
+
+class Claim(Record):
+    """One statement. An unverified one has no citations."""
+
+    text: str
+    verified: bool
+    citations: list[Citation] = Field(default_factory=list)
+
+
+class Answer(Record):
+    """What a run answers."""
+
+    status: AnswerStatus
+    text: str
+    claims: list[Claim] = Field(default_factory=list)
+
+
+class Usage(Record):
+    """Tokens of the model calls of a run; `cached_tokens` are part of `input_tokens`."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class Interrupt(Record):
+    """A question to a person that stops a run until it is decided."""
+
+    id: str
+    kind: InterruptKind
+    value: dict[str, Any]
+
+
+class Run(Record):
+    """A run as the record has it."""
+
+    id: str
+    thread_id: str
+    status: RunStatus
+    graph: str = "desk"
+    question: str = ""
+    documents: list[str] = Field(default_factory=list)
+    """The ids that the question was limited to; empty: all of the workspace."""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    created_by: str = ""
+    epoch: int = 0
+    """The epoch of the latest claim; it counts from 1 on each thread."""
+    tries: int = 0
+    """Claims since the last new checkpoint."""
+    answer: Answer | None = None
+    interrupts: list[Interrupt] = Field(default_factory=list)
+    """Those that wait for a decision."""
+    usage: Usage = Field(default_factory=Usage)
+    cost_usd: float = 0.0
+    model: str = ""
+    error: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self.status in ENDED
+
+
+class Feedback(Record):
+    """What a person thought of an answer."""
+
+    id: str
+    run_id: str
+    rating: Literal["up", "down"]
+    comment: str = ""
+    created_at: float
+    created_by: str
+
+
+class Identity(Record):
+    """Who acts, as the composition root has verified it; never named by an argument of a tool."""
+
+    name: str
+    source: str
+    """How it was verified: "os" for the operating system's user, "demo" for the demo."""
