@@ -1,17 +1,17 @@
 """The error tree. Every error of Affidavit says what was wrong and what to do about it.
 
-    AffidavitError
-    ├── InvalidInput          what was given cannot be used: change it
-    │   └── TooLarge          it exceeds a limit, which the message names
-    ├── NotFound              nothing by that name in this workspace
-    ├── NotAllowed            the policy, or who is asking, forbids it
-    ├── Conflict              someone else was first: read again
-    │   ├── ConditionFailed   a conditional write found something else
-    │   ├── Busy              the thread is at work or waits for a decision
-    │   └── LeaseLost         a newer claim owns the run: stop, change nothing more
-    ├── Unavailable           a service did not answer: try again later
-    ├── ModelError            the model gave nothing usable
-    └── Tampered              the record is not what was written
+AffidavitError
+├── InvalidInput          what was given cannot be used: change it
+│   └── TooLarge          it exceeds a limit, which the message names
+├── NotFound              nothing by that name in this workspace
+├── NotAllowed            the policy, or who is asking, forbids it
+├── Conflict              someone else was first: read again
+│   ├── ConditionFailed   a conditional write found something else
+│   ├── Busy              the thread is at work or waits for a decision
+│   └── LeaseLost         a newer claim owns the run: stop, change nothing more
+├── Unavailable           a service did not answer: try again later
+├── ModelError            the model gave nothing usable
+└── Tampered              the record is not what was written
 """
 
 
@@ -40,7 +40,14 @@ class Conflict(AffidavitError):
 
 
 class ConditionFailed(Conflict):
-    """The condition of a write did not hold; nothing of it was written."""
+    """The condition of a write did not hold; nothing of it was written.
+
+    `failed` holds the positions of the actions of a transaction that did not hold.
+    """
+
+    def __init__(self, message: str, failed: tuple[int, ...] = (0,)) -> None:
+        super().__init__(message)
+        self.failed = failed
 
 
 class Busy(Conflict):

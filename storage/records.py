@@ -10,9 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 DocumentStatus = Literal["ready", "needs_ocr", "locked", "damaged", "unsupported"]
-RunStatus = Literal[
-    "pending", "running", "interrupted", "success", "error", "timeout", "cancelled"
-]
+RunStatus = Literal["pending", "running", "interrupted", "success", "error", "timeout", "cancelled"]
 AnswerStatus = Literal["answered", "partial", "not_in_documents"]
 InterruptKind = Literal["approval", "budget", "outcome_unknown"]
 

@@ -1,0 +1,277 @@
+"""Tables in one SQLite file, in WAL mode with `synchronous=FULL`: what was acknowledged is on disk.
+
+A read sees everything that was committed before it. Writers of one process queue on a lock, those
+of other processes on SQLite's own; nobody is refused before `BUSY_SECONDS`. The file may be opened
+by any number of processes of one machine; it must not lie on a network drive.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, cast
+
+import ormsgpack
+
+from storage.errors import ConditionFailed, InvalidInput, Unavailable
+from storage.ports import (
+    Absent,
+    Action,
+    Check,
+    Condition,
+    Delete,
+    FieldIs,
+    Item,
+    Key,
+    Put,
+    TableName,
+    Value,
+    VersionIs,
+    check_item,
+    check_transaction,
+)
+
+BUSY_SECONDS: Final = 30.0
+PAGE_ROWS: Final = 256
+_COLUMNS: Final = "pk, sk, version, expires_at, body"
+_LIVE: Final = "(expires_at IS NULL OR expires_at > ?)"
+
+
+class Database:
+    """Connections to one SQLite file, shared by threads; makes the file and its tables."""
+
+    def __init__(self, path: Path, schema: str, *, synchronous: str = "FULL") -> None:
+        self.path = path
+        self._synchronous = synchronous
+        self._idle: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self.connection() as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(schema)
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection; translate SQLite's errors into ours."""
+        with self._lock:
+            idle = self._idle.pop() if self._idle else None
+        try:
+            connection = idle or self._connect()
+        except sqlite3.Error as error:
+            raise Unavailable(f"The database {self.path} cannot be opened: {error}.") from error
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            connection.close()
+            raise Unavailable(f"The database {self.path} did not answer: {error}.") from error
+        except BaseException:
+            self._return(connection)
+            raise
+        self._return(connection)
+
+    def _return(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            self._idle.append(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection inside a transaction that commits at the end, or not at all."""
+        with self._writing, self.connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        return connection
+
+
+def tables_schema(names: Sequence[str]) -> str:
+    """Return the SQL that makes the tables, if they are not there."""
+    return "\n".join(
+        f"""
+        CREATE TABLE IF NOT EXISTS {name} (
+            pk TEXT NOT NULL, sk TEXT NOT NULL, version INTEGER NOT NULL,
+            expires_at INTEGER, body BLOB NOT NULL,
+            PRIMARY KEY (pk, sk)
+        ) WITHOUT ROWID;
+        CREATE INDEX IF NOT EXISTS {name}_expiry ON {name} (expires_at)
+            WHERE expires_at IS NOT NULL;
+        """
+        for name in names
+    )
+
+
+def sweep_expired(database: Database, names: Sequence[str]) -> None:
+    """Delete the items that have expired; DynamoDB does it by itself."""
+    with database.writing() as connection:
+        for name in names:
+            sql = f"DELETE FROM {name} WHERE expires_at <= ?"  # noqa: S608
+            connection.execute(sql, (time.time(),))
+
+
+class SqliteTable:
+    """The port `Table` on one table of the file. Names of tables are the project's own."""
+
+    def __init__(self, database: Database, name: TableName) -> None:
+        self._database = database
+        self._name = name
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """See `Table.get`."""
+        with self._database.connection() as connection:
+            return _read(connection, self._name, pk, sk)
+
+    def batch_get(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        """See `Table.batch_get`."""
+        with self._database.connection() as connection:
+            found = ((key, _read(connection, self._name, *key)) for key in keys)
+            return {key: item for key, item in found if item is not None}
+
+    def query(
+        self,
+        pk: str,
+        *,
+        prefix: str = "",
+        between: tuple[str, str] | None = None,
+        after: str = "",
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Item]:
+        """See `Table.query`."""
+        if prefix and between:
+            raise InvalidInput("A query takes a prefix or a range, not both.")
+        left = limit
+        while left is None or left > 0:
+            rows = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
+            page = self._page(pk, prefix, between, after, reverse, rows)
+            yield from page
+            if len(page) < rows:
+                return
+            after = page[-1].sk
+            left = None if left is None else left - len(page)
+
+    def _page(
+        self,
+        pk: str,
+        prefix: str,
+        between: tuple[str, str] | None,
+        after: str,
+        reverse: bool,
+        rows: int,
+    ) -> list[Item]:
+        where = ["pk = ?", _LIVE]
+        values: list[str | float | int] = [pk, time.time()]
+        if prefix:
+            # Every string with this prefix sorts below the prefix and the highest code point.
+            where += ["sk >= ?", "sk < ?"]
+            values += [prefix, prefix + "\U0010ffff"]
+        if between:
+            where += ["sk >= ?", "sk <= ?"]
+            values += list(between)
+        if after:
+            where.append("sk < ?" if reverse else "sk > ?")
+            values.append(after)
+        sql = (
+            f"SELECT {_COLUMNS} FROM {self._name} WHERE {' AND '.join(where)} "  # noqa: S608
+            f"ORDER BY sk {'DESC' if reverse else 'ASC'} LIMIT ?"
+        )
+        with self._database.connection() as connection:
+            return [_item(row) for row in connection.execute(sql, [*values, rows])]
+
+    def put(self, item: Item, when: Condition | None = None) -> None:
+        """See `Table.put`."""
+        self.transact([Put(item, when)])
+
+    def delete(self, pk: str, sk: str, when: Condition | None = None) -> None:
+        """See `Table.delete`."""
+        self.transact([Delete(pk, sk, when)])
+
+    def batch_write(self, puts: Sequence[Item] = (), deletes: Sequence[Key] = ()) -> None:
+        """See `Table.batch_write`."""
+        for item in puts:
+            check_item(item)
+        with self._database.writing() as connection:
+            for item in puts:
+                _write(connection, self._name, item)
+            for pk, sk in deletes:
+                _remove(connection, self._name, pk, sk)
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """See `Table.transact`."""
+        check_transaction(actions)
+        with self._database.writing() as connection:
+            failed = tuple(
+                position
+                for position, action in enumerate(actions)
+                if not self._holds(connection, action)
+            )
+            if failed:
+                raise ConditionFailed(_what_failed(actions, failed), failed)
+            for action in actions:
+                name = action.table or self._name
+                if isinstance(action, Put):
+                    _write(connection, name, action.item)
+                elif isinstance(action, Delete):
+                    _remove(connection, name, action.pk, action.sk)
+
+    def _holds(self, connection: sqlite3.Connection, action: Action) -> bool:
+        if action.when is None:
+            return True
+        target = action.item if isinstance(action, Put) else action
+        found = _read(connection, action.table or self._name, target.pk, target.sk)
+        return holds(action.when, found)
+
+
+def holds(condition: Condition, item: Item | None) -> bool:
+    """Return whether a condition holds for what was found."""
+    match condition:
+        case Absent():
+            return item is None
+        case VersionIs(version):
+            return item is not None and item.version == version
+        case FieldIs(name, value):
+            return item is not None and name in item.body and item.body[name] == value
+
+
+def _what_failed(actions: Sequence[Action], failed: tuple[int, ...]) -> str:
+    first = actions[failed[0]]
+    target = first if isinstance(first, Check | Delete) else first.item
+    return f"The condition {first.when} on {target.sk!r} does not hold."
+
+
+def _read(connection: sqlite3.Connection, table: str, pk: str, sk: str) -> Item | None:
+    sql = f"SELECT {_COLUMNS} FROM {table} WHERE pk = ? AND sk = ? AND {_LIVE}"  # noqa: S608
+    row = connection.execute(sql, (pk, sk, time.time())).fetchone()
+    return None if row is None else _item(row)
+
+
+def _write(connection: sqlite3.Connection, table: str, item: Item) -> None:
+    sql = f"INSERT OR REPLACE INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
+    body = ormsgpack.packb(dict(item.body))
+    connection.execute(sql, (item.pk, item.sk, item.version, item.expires_at, body))
+
+
+def _remove(connection: sqlite3.Connection, table: str, pk: str, sk: str) -> None:
+    connection.execute(f"DELETE FROM {table} WHERE pk = ? AND sk = ?", (pk, sk))  # noqa: S608
+
+
+def _item(row: tuple[str, str, int, int | None, bytes]) -> Item:
+    pk, sk, version, expires_at, body = row
+    return Item(pk, sk, cast(dict[str, Value], ormsgpack.unpackb(body)), version, expires_at)

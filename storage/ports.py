@@ -1,0 +1,355 @@
+"""The four ports that everything above storage is written against, and their one vocabulary.
+
+The vocabulary is DynamoDB's and S3's, limits included, whatever back end answers; `check_item` and
+`check_transaction` hold every back end to the same limits, so that what works on a laptop works in
+an account. The calls are synchronous and thread-safe; asynchronous callers use
+`asyncio.to_thread`. Errors are those of `storage.errors`; no error of a driver passes this edge.
+
+Look next at `storage.embedded` for a back end and at `storage.workspace` for how a workspace is
+kept to its own keys.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from storage.errors import InvalidInput, TooLarge
+
+Value = None | bool | int | float | str | bytes | list["Value"] | dict[str, "Value"]
+"""What a field of an item may hold. Integers fit 64 bits."""
+
+TableName = Literal["documents", "runs", "checkpoints", "audit", "feedback", "memory"]
+BucketName = Literal["documents", "artifacts", "deliverables", "state"]
+TABLES: tuple[TableName, ...] = (
+    "documents",
+    "runs",
+    "checkpoints",
+    "audit",
+    "feedback",
+    "memory",
+)
+BUCKETS: tuple[BucketName, ...] = ("documents", "artifacts", "deliverables", "state")
+LOG_GROUPS = ("supervisor", "librarian", "analyst", "writer", "reviewer", "custodian")
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MAX_ITEM_BYTES = 400 * 1024
+MAX_PK_BYTES = 2048
+MAX_SK_BYTES = 1024
+MAX_ACTIONS = 100
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+MAX_BLOB_KEY_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row. Its key is `(pk, sk)`; `version` is the writer's to set and to condition on.
+
+    `expires_at` is in whole seconds since the epoch; from then on the item counts as absent,
+    and it is deleted some time later.
+    """
+
+    pk: str
+    sk: str
+    body: Mapping[str, Value] = field(default_factory=dict)
+    version: int = 1
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Holds if there is no such item."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionIs:
+    """Holds if the item exists at this version."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldIs:
+    """Holds if the item exists and a field at the top of its body has this value."""
+
+    field: str
+    value: None | bool | int | str | bytes
+
+
+Condition = Absent | VersionIs | FieldIs
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write an item whole. `table` names a sister table in a transaction; empty: the one called."""
+
+    item: Item
+    when: Condition | None = None
+    table: TableName | Literal[""] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove an item; removing what is not there succeeds."""
+
+    pk: str
+    sk: str
+    when: Condition | None = None
+    table: TableName | Literal[""] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Write nothing, but let the transaction fail unless the condition holds."""
+
+    pk: str
+    sk: str
+    when: Condition
+    table: TableName | Literal[""] = ""
+
+
+Action = Put | Delete | Check
+Key = tuple[str, str]
+
+
+class Table(Protocol):
+    """One table. Every read is strongly consistent."""
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Return the item, or None."""
+
+    def batch_get(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        """Return those of the items that exist, by key; any number of keys."""
+
+    def query(
+        self,
+        pk: str,
+        *,
+        prefix: str = "",
+        between: tuple[str, str] | None = None,
+        after: str = "",
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Item]:
+        """Yield the items of a partition in the order of `sk` (by UTF-8 bytes).
+
+        Either `prefix` or `between` (both ends included) narrows; `after` is the `sk` to start
+        behind, in the direction of reading. Pages are read as they are needed, so a reader sees
+        each item as it is then, not one snapshot of all.
+        """
+
+    def put(self, item: Item, when: Condition | None = None) -> None:
+        """Write an item whole.
+
+        Raises:
+            ConditionFailed: `when` does not hold; nothing was written.
+            TooLarge: the item exceeds the limits.
+        """
+
+    def delete(self, pk: str, sk: str, when: Condition | None = None) -> None:
+        """Remove an item; removing what is not there succeeds unless `when` forbids it.
+
+        Raises:
+            ConditionFailed: `when` does not hold; nothing was removed.
+        """
+
+    def batch_write(self, puts: Sequence[Item] = (), deletes: Sequence[Key] = ()) -> None:
+        """Write and remove any number of items without conditions, each for itself.
+
+        Interrupted, it may leave some done and others not; calling it again is safe.
+        """
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """Do all actions or none, over this table and its sisters.
+
+        Raises:
+            ConditionFailed: with `failed`, the positions of the actions that did not hold.
+            TooLarge: more than 100 actions or 4 MB.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """What is known of an object without reading it; `modified` in seconds since the epoch."""
+
+    key: str
+    size: int
+    modified: float
+
+
+class Blobs(Protocol):
+    """One bucket. An object is written once and never changed."""
+
+    def put(self, key: str, data: bytes) -> bool:
+        """Store an object if there is none by this key; return whether it was stored now."""
+
+    def get(self, key: str, *, start: int = 0, size: int | None = None) -> bytes:
+        """Return the bytes, or a part of them.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
+    def head(self, key: str) -> BlobInfo | None:
+        """Return what is known of the object, or None."""
+
+    def list(
+        self, prefix: str = "", *, after: str = "", limit: int | None = None
+    ) -> Iterator[BlobInfo]:
+        """Yield objects in the order of their keys, starting behind `after`."""
+
+    def delete(self, key: str) -> None:
+        """Remove the object; removing what is not there succeeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A hint as it was received; `receipt` is what deletes it."""
+
+    body: str
+    receipt: str
+
+
+class Queue(Protocol):
+    """A wake-up hint, nothing more: a message may be lost, late or doubled."""
+
+    def send(self, body: str) -> None:
+        """Leave a hint."""
+
+    def receive(self, *, wait: float = 0.0, limit: int = 10) -> list[Message]:
+        """Return hints, waiting up to `wait` seconds for the first.
+
+        A hint that is not deleted reappears after a while.
+        """
+
+    def delete(self, message: Message) -> None:
+        """Forget a hint that was followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """A structured log event of one agent; `at` in seconds since the epoch."""
+
+    at: float
+    group: str
+    record: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """One value of a metric."""
+
+    at: float
+    name: str
+    value: float
+    unit: str
+
+
+class Telemetry(Protocol):
+    """Structured log events by agent, and metrics. It never fails its caller."""
+
+    def log(self, group: str, record: Mapping[str, Value]) -> None:
+        """Record an event of an agent."""
+
+    def metric(self, name: str, value: float, *, unit: str = "Count") -> None:
+        """Record one value of a metric."""
+
+    def logs(
+        self, group: str, *, start: float, end: float, contains: str = "", limit: int = 100
+    ) -> list[LogEvent]:
+        """Return the newest events of a group in `[start, end)`, newest first."""
+
+    def metrics(
+        self, name: str, *, start: float, end: float, limit: int = 1000
+    ) -> list[MetricPoint]:
+        """Return the newest values of a metric in `[start, end)`, newest first."""
+
+
+def _value_size(value: Value) -> int:
+    """Bytes of a value as DynamoDB counts them, to the safe side for numbers."""
+    match value:
+        case None | bool():
+            return 1
+        case int() | float():
+            return 21
+        case str():
+            return len(value.encode())
+        case bytes():
+            return len(value)
+        case list():
+            return 3 + sum(1 + _value_size(element) for element in value)
+        case dict():
+            return 3 + sum(1 + len(k.encode()) + _value_size(v) for k, v in value.items())
+    raise InvalidInput(f"An item cannot hold a {type(value).__name__}.")
+
+
+def item_size(item: Item) -> int:
+    """Return the bytes of an item by DynamoDB's rule: names and values in UTF-8, 3 for nesting.
+
+    Source: "DynamoDB item sizes and formats" in the developer guide.
+    """
+    names_and_numbers = len("pkskversionexpires_atbody") + 2 * 21
+    return (
+        names_and_numbers
+        + len(item.pk.encode())
+        + len(item.sk.encode())
+        + _value_size(dict(item.body))
+    )
+
+
+def check_item(item: Item) -> int:
+    """Return the item's size in bytes.
+
+    Raises:
+        TooLarge: a key or the item exceeds the limits.
+        InvalidInput: a key is empty, or the body holds what cannot be stored.
+    """
+    for name, text, most in (("pk", item.pk, MAX_PK_BYTES), ("sk", item.sk, MAX_SK_BYTES)):
+        if not text:
+            raise InvalidInput(f"The {name} of an item is empty.")
+        if len(text.encode(errors="replace")) > most:
+            raise TooLarge(f"The {name} {text[:60]!r}… has more than {most} bytes.")
+    try:
+        size = item_size(item)
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"The item {item.sk[:60]!r} holds text that is no Unicode.") from error
+    if size > MAX_ITEM_BYTES:
+        raise TooLarge(
+            f"The item {item.sk[:60]!r} has {size} bytes; at most {MAX_ITEM_BYTES} fit. "
+            "Keep large content in a bucket."
+        )
+    return size
+
+
+def check_transaction(actions: Sequence[Action]) -> None:
+    """Hold a transaction to the limits.
+
+    Raises:
+        TooLarge: more than 100 actions or 4 MB.
+        InvalidInput: two actions on one item.
+    """
+    if len(actions) > MAX_ACTIONS:
+        raise TooLarge(f"A transaction has {len(actions)} actions; at most {MAX_ACTIONS} fit.")
+    size = sum(check_item(action.item) for action in actions if isinstance(action, Put))
+    if size > MAX_TRANSACTION_BYTES:
+        raise TooLarge(f"A transaction has {size} bytes; at most {MAX_TRANSACTION_BYTES} fit.")
+    keys = [key_of(action) for action in actions]
+    if len(set(keys)) != len(keys):
+        raise InvalidInput("A transaction touches one item twice.")
+
+
+def key_of(action: Action) -> tuple[str, str, str]:
+    """Return `(table, pk, sk)` of an action."""
+    if isinstance(action, Put):
+        return action.table, action.item.pk, action.item.sk
+    return action.table, action.pk, action.sk
+
+
+def check_blob_key(key: str) -> None:
+    """Hold an object's key to the limits.
+
+    Raises:
+        InvalidInput: the key is empty or too long.
+    """
+    if not key or len(key.encode()) > MAX_BLOB_KEY_BYTES:
+        raise InvalidInput(f"An object's key has 1 to {MAX_BLOB_KEY_BYTES} bytes: {key[:60]!r}.")

@@ -1,0 +1,37 @@
+"""What the tests share. A test that takes `backend` runs once on each back end."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.backend import Backend, open_embedded
+from storage.workspace import Workspace
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test opens a connection beyond this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else "unix"
+        if host not in ("127.0.0.1", "::1", "localhost", "unix"):
+            raise AssertionError(f"A test tried to connect to {address}.")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(params=["embedded"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    opened = open_embedded(tmp_path / "home")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def workspace(backend: Backend) -> Workspace:
+    return backend.workspace("default")
