@@ -6,6 +6,7 @@ by any number of processes of one machine; it must not lie on a network drive.
 """
 
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ from storage.ports import (
 )
 
 BUSY_SECONDS: Final = 30.0
+FIRST_PAGE_ROWS: Final = 4
 PAGE_ROWS: Final = 256
 _COLUMNS: Final = "pk, sk, version, expires_at, body"
 _LIVE: Final = "(expires_at IS NULL OR expires_at > ?)"
@@ -157,15 +159,18 @@ class SqliteTable:
         """See `Table.query`."""
         if prefix and between:
             raise InvalidInput("A query takes a prefix or a range, not both.")
-        left = limit
-        while left is None or left > 0:
-            rows = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
+        left = sys.maxsize if limit is None else limit
+        # Who wants one row often does not know how many to skip: pages begin small, and grow.
+        most = FIRST_PAGE_ROWS
+        while left > 0:
+            rows = min(left, most)
             page = self._page(pk, prefix, between, after, reverse, rows)
             yield from page
             if len(page) < rows:
                 return
             after = page[-1].sk
-            left = None if left is None else left - len(page)
+            left -= len(page)
+            most = min(most * 4, PAGE_ROWS)
 
     def _page(
         self,

@@ -1,0 +1,90 @@
+"""Deleting, pruning and copying threads, for `storage.checkpointer`.
+
+What finds a thing is deleted after it, so that a second call after a crash finds what is left. The
+caller holds the thread's lease where there is one: nobody writes to the thread meanwhile.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
+
+from storage.checkpoint_layout import (
+    CHECKPOINTS,
+    WRITES,
+    Place,
+    directory_entries,
+    id_of,
+    ns_of,
+    partition,
+    refs_of,
+)
+from storage.keys import key
+from storage.ports import Blobs, Item, Table
+from storage.segments import Ref, Segments
+
+Accepts = Callable[[str, Iterable[Item]], Iterator[Item]]
+
+
+class Upkeep:
+    """Maintains the threads of one table and bucket, without reading a value."""
+
+    def __init__(self, table: Table, blobs: Blobs, segments: Segments) -> None:
+        self._table = table
+        self._blobs = blobs
+        self._segments = segments
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread: no item and no object is left."""
+        pk = partition(thread_id)
+        rows = self._table.query(pk, prefix=CHECKPOINTS)
+        entries = {
+            entry
+            for run_id in ["", *{cast(str, item.body["run_id"]) for item in rows}]
+            for entry in directory_entries(thread_id, run_id)
+        }
+        # Checkpoints last: they name the runs whose directory entries must go.
+        others = [(pk, i.sk) for i in self._table.query(pk) if not i.sk.startswith(CHECKPOINTS)]
+        self._table.batch_write((), others)
+        for info in list(self._blobs.list(f"{pk}/")):
+            self._blobs.delete(info.key)
+        self._table.batch_write((), sorted(entries))
+        checkpoints = [(pk, i.sk) for i in self._table.query(pk, prefix=CHECKPOINTS)]
+        self._table.batch_write((), checkpoints)
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete the checkpoints that runs have written, with their writes."""
+        for run_id in run_ids:
+            for entry in list(self._table.query(key("run", run_id))):
+                thread_id = cast(str, entry.body["thread_id"])
+                rows = list(self._table.query(partition(thread_id), prefix=CHECKPOINTS))
+                self.drop(thread_id, [i for i in rows if i.body["run_id"] == run_id])
+                self._table.delete(entry.pk, entry.sk)
+
+    def drop(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
+        """Delete checkpoints of a thread with their writes, then the values nobody names."""
+        pk = partition(thread_id)
+        for item in checkpoints:
+            writes = Place(thread_id, ns_of(item)).writes(id_of(item))
+            found = self._table.query(pk, prefix=writes)
+            self._table.batch_write((), [(pk, write.sk) for write in found])
+        self._table.batch_write((), [(pk, item.sk) for item in checkpoints])
+        self._segments.keep(pk, self._named(pk))
+
+    def _named(self, pk: str) -> Iterator[Ref]:
+        for prefix in (CHECKPOINTS, WRITES):
+            for item in self._table.query(pk, prefix=prefix):
+                yield from refs_of(item)
+
+    def copy(self, source_id: str, target_id: str, accepts: Accepts) -> None:
+        """Copy what counts of a thread to another.
+
+        Values go first and checkpoints last, oldest first, so that a copy that is cut off holds
+        checkpoints with all their ancestors, or none.
+        """
+        source, target = partition(source_id), partition(target_id)
+        self._segments.copy(source, target)
+        for prefix in (WRITES, CHECKPOINTS):
+            for item in accepts(source_id, self._table.query(source, prefix=prefix)):
+                run_id = cast(str, item.body.get("run_id", ""))
+                for entry in directory_entries(target_id, run_id):
+                    self._table.put(Item(*entry, {"thread_id": target_id}))
+                self._table.put(Item(target, item.sk, {**item.body, "epoch": 0}))

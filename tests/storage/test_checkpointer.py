@@ -1,0 +1,322 @@
+"""The checkpointer: the official conformance suite, and what that suite leaves out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.channels.delta import DeltaChannel
+from langgraph.checkpoint.base import (
+    ERROR,
+    INTERRUPT,
+    RESUME,
+    BaseCheckpointSaver,
+    create_checkpoint,
+    empty_checkpoint,
+)
+from langgraph.checkpoint.conformance import checkpointer_test, validate
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from langgraph.types import Command, interrupt
+
+from storage.backend import Backend, open_embedded
+from storage.checkpointer import CheckpointSaver
+from storage.workspace import Workspace
+
+
+@pytest.fixture
+def saver(workspace: Workspace) -> CheckpointSaver:
+    return CheckpointSaver(workspace.tables.checkpoints, workspace.buckets.state)
+
+
+def test_official_conformance(tmp_path: Path) -> None:
+    @checkpointer_test(name="CheckpointSaver")
+    async def make() -> AsyncIterator[BaseCheckpointSaver[int]]:
+        backend = open_embedded(tmp_path)
+        ports = backend.workspace("default")
+        yield CheckpointSaver(ports.tables.checkpoints, ports.buckets.state)
+        backend.close()
+
+    report = asyncio.run(validate(make))
+
+    assert report.passed_all(), report.to_dict()
+    assert len(report.results) == 8
+    assert all(result.detected and result.passed for result in report.results.values())
+
+
+def config(thread: str = "t", checkpoint: str | None = None, ns: str = "") -> Any:
+    place: dict[str, Any] = {"thread_id": thread, "checkpoint_ns": ns}
+    return {"configurable": place | ({"checkpoint_id": checkpoint} if checkpoint else {})}
+
+
+def put(
+    saver: BaseCheckpointSaver[Any],
+    at: Any,
+    values: dict[str, Any],
+    versions: dict[str, Any],
+    new: dict[str, Any] | None = None,
+    **metadata: Any,
+) -> Any:
+    checkpoint = create_checkpoint(empty_checkpoint(), None, 1)
+    checkpoint["channel_values"] = values
+    checkpoint["channel_versions"] = versions
+    return saver.put(
+        at, checkpoint, {"source": "loop", "step": 1, **metadata}, versions if new is None else new
+    )
+
+
+class TestPut:
+    def test_unchanged_channels_are_taken_over_from_the_parent(
+        self, saver: CheckpointSaver
+    ) -> None:
+        first = put(saver, config(), {"a": 1, "b": "x" * 9000}, {"a": 1, "b": 1})
+        second = put(saver, first, {"a": 2, "b": "not looked at"}, {"a": 2, "b": 1}, {"a": 2})
+
+        found = saver.get_tuple(second)
+        assert found
+        assert found.checkpoint["channel_values"] == {"a": 2, "b": "x" * 9000}
+        assert found.parent_config == first
+
+    def test_a_new_version_without_a_value_is_empty(self, saver: CheckpointSaver) -> None:
+        first = put(saver, config(), {"a": 1, "b": 2}, {"a": 1, "b": 1})
+        second = put(saver, first, {"a": 1}, {"a": 1, "b": 2}, {"b": 2})
+
+        found = saver.get_tuple(second)
+        assert found
+        assert found.checkpoint["channel_values"] == {"a": 1}
+
+    def test_branches_that_reach_the_same_version_keep_their_values(
+        self, saver: CheckpointSaver
+    ) -> None:
+        root = put(saver, config(), {"a": "root"}, {"a": 1})
+        left = put(saver, root, {"a": "left"}, {"a": 2})
+        right = put(saver, root, {"a": "right"}, {"a": 2})
+
+        for at, value in ((left, "left"), (right, "right"), (root, "root")):
+            found = saver.get_tuple(at)
+            assert found
+            assert found.checkpoint["channel_values"] == {"a": value}
+
+    @pytest.mark.parametrize("size", [10, 5_000, 350_000, 1_200_000])
+    def test_values_of_any_size(self, saver: CheckpointSaver, size: int) -> None:
+        at = put(saver, config(), {"a": "x" * size}, {"a": 1})
+        saver.put_writes(at, [("a", "y" * size)], "task")
+
+        found = saver.get_tuple(at)
+        assert found
+        assert found.checkpoint["channel_values"]["a"] == "x" * size
+        assert found.pending_writes == [("task", "a", "y" * size)]
+
+    def test_any_number_of_channels(self, saver: CheckpointSaver) -> None:
+        values = {f"c{n}": f"{n}" * 1000 for n in range(300)}
+        first = put(saver, config(), values, dict.fromkeys(values, 1))
+        second = put(saver, first, values, dict.fromkeys(values, 1), {})
+        saver.put_writes(second, list(values.items()), "task")
+
+        found = saver.get_tuple(second)
+        assert found
+        assert found.checkpoint["channel_values"] == values
+        assert {channel: value for _, channel, value in found.pending_writes or ()} == values
+
+    def test_metadata_has_the_run_and_not_the_place(self, saver: CheckpointSaver) -> None:
+        at = config()
+        at["configurable"]["run_id"] = "r-1"
+        at["metadata"] = {"who": "me\0"}
+        found = saver.get_tuple(put(saver, at, {}, {}))
+
+        assert found
+        assert found.metadata == {"source": "loop", "step": 1, "run_id": "r-1", "who": "me"}  # type: ignore[comparison-overlap]
+
+    @pytest.mark.parametrize("thread", ["a/b", "ü" * 300, "", " ", "%2F", "x/../y", "\n"])
+    def test_a_thread_id_may_hold_anything(self, saver: CheckpointSaver, thread: str) -> None:
+        put(saver, config("other"), {"a": 0}, {"a": 1})
+        put(saver, config(thread), {"a": 1}, {"a": 1})
+
+        found = saver.get_tuple(config(thread))
+        assert found
+        assert found.checkpoint["channel_values"] == {"a": 1}
+        assert {t.config["configurable"]["thread_id"] for t in saver.list(None)} == {
+            "other",
+            thread,
+        }
+        saver.delete_thread(thread)
+        assert saver.get_tuple(config(thread)) is None
+        assert saver.get_tuple(config("other"))
+
+
+class TestPutWrites:
+    def test_of_regular_writes_the_first_stands_of_special_ones_the_last(
+        self, saver: CheckpointSaver
+    ) -> None:
+        at = put(saver, config(), {}, {})
+        saver.put_writes(at, [("a", 1), (INTERRUPT, "first")], "task")
+        saver.put_writes(at, [("a", 2), ("b", 3), (INTERRUPT, "last"), (RESUME, "r")], "task")
+
+        found = saver.get_tuple(at)
+        assert found
+        assert found.pending_writes == [
+            ("task", RESUME, "r"),
+            ("task", INTERRUPT, "last"),
+            ("task", "a", 1),
+            ("task", "b", 3),
+        ]
+
+    def test_they_come_back_in_the_order_of_live_execution(self, saver: CheckpointSaver) -> None:
+        at = put(saver, config(), {}, {})
+        saver.put_writes(at, [("c", "third")], "id-a", task_path="~2")
+        saver.put_writes(at, [("c", "second"), ("d", "then")], "id-z", task_path="~1")
+        saver.put_writes(at, [("c", "first")], "id-m")
+
+        found = saver.get_tuple(at)
+        assert found
+        assert [value for _, _, value in found.pending_writes or ()] == [
+            "first",
+            "second",
+            "then",
+            "third",
+        ]
+
+    def test_an_error_does_not_displace_a_write(self, saver: CheckpointSaver) -> None:
+        at = put(saver, config(), {}, {})
+        saver.put_writes(at, [(ERROR, "boom")], "task")
+        saver.put_writes(at, [("a", 1)], "task")
+
+        found = saver.get_tuple(at)
+        assert found
+        assert found.pending_writes == [("task", ERROR, "boom"), ("task", "a", 1)]
+
+
+class TestList:
+    def test_over_threads_and_namespaces(self, saver: CheckpointSaver) -> None:
+        ids = [
+            put(saver, config(t, ns=ns), {}, {}, step=n)["configurable"]["checkpoint_id"]
+            for n, (t, ns) in enumerate([("t", ""), ("t", "child"), ("u", ""), ("t", "")])
+        ]
+
+        def listed(*args: Any, **options: Any) -> list[int]:
+            return [ids.index(t.checkpoint["id"]) for t in saver.list(*args, **options)]
+
+        assert sorted(listed(None)) == [0, 1, 2, 3]
+        assert listed({"configurable": {"thread_id": "t"}}) == [3, 1, 0]
+        assert listed(config("t")) == [3, 0]
+        assert listed(config("t", ns="child")) == [1]
+        assert listed(config("t"), before=config("t", ids[3])) == [0]
+        assert listed(config("t"), limit=1) == [3]
+        assert listed(config("t"), filter={"step": 0}, limit=1) == [0]
+        assert listed(config("t", ids[0])) == [0]
+        assert listed(None, filter={"step": 2}) == [2]
+        assert listed(config("t"), limit=0) == []
+
+
+class TestUpkeep:
+    def test_delete_thread_leaves_nothing(
+        self, saver: CheckpointSaver, workspace: Workspace
+    ) -> None:
+        at = config("t")
+        at["configurable"]["run_id"] = "r-1"
+        at = put(saver, at, {"a": "x" * 400_000, "b": "y" * 9_000}, {"a": 1, "b": 1})
+        saver.put_writes(at, [("a", "z" * 500_000)], "task")
+
+        saver.delete_thread("t")
+
+        table, blobs = workspace.tables.checkpoints, workspace.buckets.state
+        assert list(saver.list(None)) == []
+        for pk in ("threads", "run/r-1", "thread/t"):
+            assert list(table.query(pk)) == []
+        assert list(blobs.list()) == []
+
+    def test_prune_keeps_the_values_of_what_it_keeps(self, saver: CheckpointSaver) -> None:
+        first = put(saver, config(), {"a": "x" * 9000, "b": "old" * 9000}, {"a": 1, "b": 1})
+        last = put(saver, first, {"a": 0, "b": "new"}, {"a": 1, "b": 2}, {"b": 2})
+
+        saver.prune(["t"])
+
+        (left,) = saver.list(config())
+        assert left.config == last
+        assert left.checkpoint["channel_values"] == {"a": "x" * 9000, "b": "new"}
+
+    def test_deleting_a_run_keeps_what_others_took_over(self, saver: CheckpointSaver) -> None:
+        at = config()
+        at["configurable"]["run_id"] = "r-1"
+        first = put(saver, at, {"a": "x" * 9000}, {"a": 1})
+        first["configurable"]["run_id"] = "r-2"
+        put(saver, first, {"b": 2}, {"a": 1, "b": 1}, {"b": 1})
+
+        saver.delete_for_runs(["r-1"])
+
+        (left,) = saver.list(config())
+        assert left.checkpoint["channel_values"] == {"a": "x" * 9000, "b": 2}
+
+    def test_a_copy_stands_alone(self, saver: CheckpointSaver) -> None:
+        at = put(saver, config("t"), {"a": "x" * 400_000}, {"a": 1})
+        saver.put_writes(at, [("a", "y" * 9000)], "task")
+
+        saver.copy_thread("t", "copy")
+        saver.delete_thread("t")
+
+        found = saver.get_tuple(config("copy"))
+        assert found
+        assert found.checkpoint["channel_values"] == {"a": "x" * 400_000}
+        assert found.pending_writes == [("task", "a", "y" * 9000)]
+
+
+class Chat(TypedDict):
+    messages: Annotated[list[AnyMessage], add_messages]
+    log: Annotated[list[str], DeltaChannel(lambda old, new: [*old, *chain(*new)])]
+
+
+def _chat() -> StateGraph[Chat]:
+    def ask(state: Chat) -> dict[str, Any]:
+        said = interrupt({"heard": state["messages"][-1].content})
+        return {"messages": [AIMessage(said)], "log": [f"said {said}"]}
+
+    def note(state: Chat) -> dict[str, Any]:
+        return {"log": [f"{len(state['messages'])} messages"]}
+
+    graph = StateGraph(Chat).add_node("ask", ask).add_node("note", note)
+    return graph.add_edge(START, "note").add_edge("note", "ask").add_edge("ask", END)
+
+
+@pytest.fixture(params=["ours", "reference"])
+def any_saver(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Any]:
+    if request.param == "reference":
+        yield InMemorySaver()
+    else:
+        ports = backend.workspace("default")
+        yield CheckpointSaver(ports.tables.checkpoints, ports.buckets.state)
+
+
+def test_a_conversation_with_interrupts_and_a_delta_channel(any_saver: Any) -> None:
+    """A real graph over several turns: the reference and ours hold the same at each step."""
+    graph = _chat().compile(checkpointer=any_saver)
+    at = {"configurable": {"thread_id": "chat"}}
+    for turn in range(3):
+        graph.invoke({"messages": [HumanMessage(f"question {turn}")]}, at)  # type: ignore[call-overload]
+        (asked,) = graph.get_state(at).interrupts  # type: ignore[arg-type]
+        assert asked.value == {"heard": f"question {turn}"}
+        graph.invoke(Command(resume={asked.id: f"answer {turn}"}), at)  # type: ignore[call-overload]
+
+    values = graph.get_state(at).values  # type: ignore[arg-type]
+    assert [message.content for message in values["messages"]] == [
+        "question 0",
+        "answer 0",
+        "question 1",
+        "answer 1",
+        "question 2",
+        "answer 2",
+    ]
+    assert values["log"] == [
+        entry for turn in range(3) for entry in (f"{2 * turn + 1} messages", f"said answer {turn}")
+    ]
+    history = list(graph.get_state_history(at))  # type: ignore[arg-type]
+    assert [len(state.values.get("messages", ())) for state in history] == [
+        *(6, 5, 5, 4),
+        *(4, 3, 3, 2),
+        *(2, 1, 1, 0),
+    ]
+    any_saver.prune(["chat"]) if isinstance(any_saver, CheckpointSaver) else None
+    assert graph.get_state(at).values["log"] == values["log"]  # type: ignore[arg-type]
