@@ -1,0 +1,202 @@
+"""Fences: what a worker that lost its lease still writes is stored, and never read.
+
+Each claim of a thread raises its epoch, and everything written under a claim carries the epoch. A
+claim leaves an open fence (in the same transaction); the claimer then reads the thread, records in
+the fence what it found and goes on from there, before it acts:
+
+    old owner, epoch 6      put A   put_writes A      ·············  put B (late)
+    new owner, epoch 7              claim, read A and its writes, record fence 7, put C, ...
+
+From then on an item of epoch 6 counts only as far as fence 7 accepted it: A and the listed writes
+do, B does not, whenever it arrives. Nobody who writes a checkpoint pays for this; a claim pays one
+put and the reading of what was written since the last one.
+
+In a nested graph a checkpoint of an older epoch counts up to the head that its own namespace had at
+the fence, or, where that was passed long ago, up to the head of the root. Writes on a checkpoint
+that has an accepted successor in its namespace count: their effect is in the successor.
+"""
+
+import time
+import uuid
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from storage.checkpoint_layout import CHECKPOINTS, Place, id_of, ns_of, partition
+from storage.checkpointer import CheckpointSaver
+from storage.errors import Unavailable
+from storage.keys import key
+from storage.ports import Absent, Blobs, Item, Put, Table, VersionIs
+
+FENCES: Final = "f/"
+MOST_SKEW_SECONDS: Final = 60.0
+_UUID_EPOCH: Final = 0x01B21DD213814000
+"""100-nanosecond intervals between the UUID epoch and the Unix epoch (RFC 9562)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What the owner of an epoch found: the head of each namespace, and the writes on the heads."""
+
+    epoch: int
+    heads: dict[str, str]
+    writes: frozenset[str]
+
+    def admits(self, item: Item) -> bool:
+        """Return whether an item of an older epoch was accepted."""
+        head = self.heads.get(ns_of(item))
+        if head is None:
+            return id_of(item) < self.heads.get("", "")
+        if id_of(item) == head and not item.sk.startswith(CHECKPOINTS):
+            return item.sk in self.writes
+        return id_of(item) <= head
+
+
+class Fences:
+    """The recorded fences of a thread, oldest first."""
+
+    def __init__(self, fences: Sequence[Fence]) -> None:
+        self._fences = fences
+        self._epochs = [fence.epoch for fence in fences]
+
+    def admit(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the checkpoints and writes that count."""
+        for item in items:
+            epoch = cast(int, item.body["epoch"])
+            first_later = bisect_right(self._epochs, epoch)
+            # Epoch 0 was written under no lease: a copy of another thread.
+            if (
+                epoch == 0
+                or first_later == len(self._fences)
+                or self._fences[first_later].admits(item)
+            ):
+                yield item
+
+
+def open_fence(thread_id: str, epoch: int) -> Put:
+    """Return the action that a claim does in its transaction."""
+    item = Item(partition(thread_id), _sk(epoch), {"epoch": epoch})
+    return Put(item, Absent(), table="checkpoints")
+
+
+def load_fences(table: Table, thread_id: str) -> Fences:
+    """Read the recorded fences of a thread."""
+    rows = table.query(partition(thread_id), prefix=FENCES)
+    return Fences(
+        [
+            Fence(
+                cast(int, item.body["epoch"]),
+                cast(dict[str, str], item.body["heads"]),
+                frozenset(cast(list[str], item.body["writes"])),
+            )
+            for item in rows
+            if "heads" in item.body
+        ]
+    )
+
+
+def record_fence(table: Table, thread_id: str, epoch: int) -> Fences:
+    """Read a thread as a new owner, record what is accepted, and return all fences.
+
+    Raises:
+        Unavailable: this machine's clock is behind the thread by more than a minute.
+    """
+    fences = load_fences(table, thread_id)
+    pk = partition(thread_id)
+    heads: dict[str, str] = {}
+    newest = ""
+    for item in table.query(pk, prefix=CHECKPOINTS, reverse=True):
+        newest = newest or id_of(item)
+        if next(fences.admit([item]), None):
+            heads.setdefault(ns_of(item), id_of(item))
+        if "" in heads:
+            break
+    writes = [
+        item.sk
+        for ns, head in heads.items()
+        for item in fences.admit(table.query(pk, prefix=Place(thread_id, ns).writes(head)))
+    ]
+    _wait_past(newest)
+    body = {"epoch": epoch, "heads": dict(heads), "writes": list(writes)}
+    table.put(Item(pk, _sk(epoch), cast(Any, body), version=2), VersionIs(1))
+    return load_fences(table, thread_id)
+
+
+def _wait_past(checkpoint_id: str) -> None:
+    """Wait until checkpoints made here sort behind those made on another machine.
+
+    Ids are UUIDs of version 6, in the order of their maker's clock.
+    """
+    try:
+        bits = uuid.UUID(checkpoint_id).int
+    except ValueError:
+        return
+    ticks = ((bits >> 80) << 12 | (bits >> 64) & 0xFFF) - _UUID_EPOCH
+    behind = ticks / 1e7 - time.time()
+    if behind > MOST_SKEW_SECONDS:
+        raise Unavailable(f"This machine's clock is {behind:.0f} s behind the thread's; set it.")
+    if behind > 0:
+        time.sleep(behind + 0.001)
+
+
+def _sk(epoch: int) -> str:
+    return f"{FENCES}{key(epoch)}"
+
+
+class FencedSaver(CheckpointSaver):
+    """A saver for threads under lease: reads what counts.
+
+    Bound to an epoch it also writes; `before_write` is awaited before each write, so that what must
+    be durable no later than a checkpoint can be.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        blobs: Blobs,
+        *,
+        serde: SerializerProtocol | None = None,
+        epoch: int = 0,
+        fences: Fences | None = None,
+        before_write: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(table, blobs, serde=serde)
+        self.epoch = epoch
+        self._fences = fences
+        self._before_write = before_write
+
+    def _accepts(self, thread_id: str, items: Iterable[Item]) -> Iterator[Item]:
+        # An owner knows all fences; anyone else reads them anew, since claims go on.
+        fences = self._fences or load_fences(self._table, thread_id)
+        return fences.admit(items)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """See `CheckpointSaver.put`."""
+        await self._ready()
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """See `CheckpointSaver.put_writes`."""
+        await self._ready()
+        await super().aput_writes(config, writes, task_id, task_path)
+
+    async def _ready(self) -> None:
+        if self._before_write:
+            await self._before_write()
