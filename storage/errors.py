@@ -54,6 +54,14 @@ class Busy(Conflict):
     """The thread has a run that is at work or waits for a person."""
 
 
+class Leased(Busy):
+    """Another worker drives the run; `until`, in seconds since the epoch, its lease runs out."""
+
+    def __init__(self, message: str, until: float) -> None:
+        super().__init__(message)
+        self.until = until
+
+
 class LeaseLost(Conflict):
     """A newer claim owns the run. Whatever this worker still does must not count."""
 

@@ -1,0 +1,380 @@
+"""Runs as they are kept, and every change of one: each is a single transaction with its event.
+
+    run/{run}       run                 the run
+                    i/{interrupt}       a question to a person, and the decision
+                    l/{call}            the ledger: what became of a tool call
+                    m/…  t/…            recorded responses of models and tools
+    thread/{thread} lease               who drives the thread, until when, at which epoch
+                    r/{time}/{run}      the runs of the thread
+    runs            {time}/{run}        all runs, by time
+    due             {time}/{run}        runs that someone should look at, by when
+
+The lease is on the thread, and each claim of it raises the epoch. A worker that claims goes through
+`storage.leases`; here is what people and programs ask for.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+from storage.audit import AuditLog, Event, append_action, chain, digest, new_event
+from storage.errors import Busy, ConditionFailed, Conflict, InvalidInput, NotFound
+from storage.fence import open_fence
+from storage.keys import key
+from storage.ports import Absent, Action, Condition, Delete, Item, Put, Table, Value, VersionIs
+from storage.records import Identity, Interrupt, InterruptKind, Run, RunStatus
+
+RUNS: Final = "runs"
+DUE: Final = "due"
+_TRIES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An interrupt as it is kept; without a decision it still waits."""
+
+    interrupt: Interrupt
+    decision: dict[str, Any] | None = None
+    decided_by: Identity | None = None
+    decided_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lease of a thread as it is kept. `run_id` is the run that the thread is busy with."""
+
+    thread_id: str
+    epoch: int = 0
+    owner: str = ""
+    expires_at: float = 0.0
+    run_id: str = ""
+    version: int = 0
+
+    def live(self, now: float) -> bool:
+        """Return whether an owner may still be at work."""
+        return bool(self.owner) and self.expires_at > now
+
+    def put(self, **changes: Any) -> Put:
+        """Return the action that writes the lease changed, if it is still at this version."""
+        new = replace(self, **changes)
+        body: dict[str, Value] = {
+            "epoch": new.epoch,
+            "owner": new.owner,
+            "expires_at": new.expires_at,
+            "run_id": new.run_id,
+        }
+        item = Item(key("thread", self.thread_id), "lease", body, self.version + 1)
+        return Put(item, VersionIs(self.version) if self.version else Absent(), table="runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A run with what its record holds beside it."""
+
+    run: Run
+    version: int
+    due_at: int = 0
+    """When someone should look at it, in milliseconds since the epoch; 0: not at all."""
+    seen: str = ""
+    """The newest checkpoint at the last claim."""
+
+    def changed(self, *, due_at: int, seen: str | None = None, **changes: Any) -> list[Action]:
+        """Return the actions that write the run changed, with its entries in the lists."""
+        run = self.run.model_copy(update={"updated_at": time.time(), **changes})
+        actions = _run_actions(run, self.version + 1, due_at, self.seen if seen is None else seen)
+        if self.due_at and self.due_at != due_at:
+            actions.append(Delete(DUE, key(self.due_at, run.id), table="runs"))
+        return actions
+
+
+def _run_actions(run: Run, version: int, due_at: int, seen: str = "") -> list[Action]:
+    body = run.model_dump(mode="json", exclude={"interrupts"})
+    when: Condition = VersionIs(version - 1) if version > 1 else Absent()
+    entry: dict[str, Value] = {
+        "run_id": run.id,
+        "thread_id": run.thread_id,
+        "status": run.status,
+        "question": run.question[:200],
+        "created_at": run.created_at,
+    }
+    created = to_ms(run.created_at)
+    actions: list[Action] = [
+        Put(
+            Item(key("run", run.id), "run", {"run": body, "due_at": due_at, "seen": seen}, version),
+            when,
+            table="runs",
+        ),
+        Put(Item(RUNS, key(created, run.id), entry), table="runs"),
+    ]
+    if version == 1:
+        thread = key("thread", run.thread_id)
+        entry = {"run_id": run.id}
+        actions.append(Put(Item(thread, f"r/{key(created, run.id)}", entry), table="runs"))
+    if due_at:
+        actions.append(Put(Item(DUE, key(due_at, run.id), {"run_id": run.id}), table="runs"))
+    return actions
+
+
+class RunStore:
+    """The runs of a workspace."""
+
+    def __init__(self, table: Table, audit: AuditLog) -> None:
+        self.table = table
+        self.audit = audit
+
+    # Reading.
+
+    def get(self, run_id: str) -> Run:
+        """Return a run with the interrupts that wait.
+
+        Raises:
+            NotFound: there is no such run in this workspace.
+        """
+        run = self.kept(run_id).run
+        waiting = [d.interrupt for d in self.decided(run_id) if d.decision is None]
+        return run.model_copy(update={"interrupts": [] if run.ended else waiting})
+
+    def kept(self, run_id: str) -> Kept:
+        """Return a run as it is kept.
+
+        Raises:
+            NotFound: there is no such run in this workspace.
+        """
+        item = self.table.get(key("run", run_id), "run")
+        if item is None:
+            raise NotFound(f"There is no run {run_id!r} in this workspace; `runs` lists them.")
+        run = Run.model_validate(item.body["run"])
+        return Kept(run, item.version, cast(int, item.body["due_at"]), cast(str, item.body["seen"]))
+
+    def decided(self, run_id: str) -> list[Decided]:
+        """Return the interrupts of a run, decided or not."""
+        found = self.table.query(key("run", run_id), prefix="i/")
+        return [_decided(item) for item in found]
+
+    def lease(self, thread_id: str) -> Lease:
+        """Return the lease of a thread."""
+        item = self.table.get(key("thread", thread_id), "lease")
+        if item is None:
+            return Lease(thread_id)
+        fields = cast(dict[str, Any], dict(item.body))
+        return Lease(thread_id=thread_id, version=item.version, **fields)
+
+    def entries(self, *, status: RunStatus | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Return entries of runs, newest first: run_id, thread_id, status, question, created_at."""
+        found = (dict(item.body) for item in self.table.query(RUNS, reverse=True))
+        matching = (entry for entry in found if status in (None, entry["status"]))
+        return [entry for entry, _ in zip(matching, range(limit), strict=False)]
+
+    def of_thread(self, thread_id: str) -> Iterator[Run]:
+        """Yield the runs of a thread, oldest first."""
+        for item in self.table.query(key("thread", thread_id), prefix="r/"):
+            yield self.get(cast(str, item.body["run_id"]))
+
+    def due(self, now: float) -> Iterator[str]:
+        """Yield the runs that someone should look at by now."""
+        for item in self.table.query(DUE, between=("0", key(to_ms(now) + 1))):
+            yield cast(str, item.body["run_id"])
+
+    # Changing.
+
+    def submit(self, run: Run, identity: Identity) -> Run:
+        """Enter a new run, due at once. Entering the same run twice enters it once.
+
+        Raises:
+            Busy: the thread is at work, or waits for a person.
+        """
+        now = time.time()
+        run = run.model_copy(
+            update={
+                "status": "pending",
+                "created_at": now,
+                "updated_at": now,
+                "created_by": identity.name,
+            }
+        )
+        lease = self.lease(run.thread_id)
+        if lease.run_id not in ("", run.id):
+            raise Busy(self._why_busy(lease.run_id))
+        event = new_event(
+            run.id,
+            lease.epoch,
+            "submitted",
+            by=identity.name,
+            identity_source=identity.source,
+            graph=run.graph,
+            question=digest(run.question),
+            documents=run.documents,
+        )
+        actions = [
+            append_action(chain([event], self.audit.head(run.id))),
+            lease.put(run_id=run.id),
+            *_run_actions(run, 1, to_ms(now)),
+        ]
+        try:
+            self.table.transact(actions)
+        except ConditionFailed:
+            if self.lease(run.thread_id).run_id != run.id:
+                raise Busy(f"Thread {run.thread_id!r} was taken by another run.") from None
+        return self.get(run.id)
+
+    def _why_busy(self, run_id: str) -> str:
+        run = self.get(run_id)
+        if run.status == "interrupted":
+            return (
+                f"The thread waits for a person: run {run_id} asks for a decision. "
+                f"Approve, reject or cancel it, or ask on another thread."
+            )
+        return f"The thread is busy with run {run_id}; wait for it or cancel it."
+
+    def decide(
+        self, run_id: str, decisions: Mapping[str, dict[str, Any]], identity: Identity
+    ) -> Run:
+        """Store decisions on interrupts, by id, and make the run due. It is not driven here.
+
+        Raises:
+            NotFound: the run has no such interrupt.
+            Conflict: one is decided already, or the run is over.
+        """
+
+        def change(kept: Kept) -> tuple[list[Action], list[Event]]:
+            if kept.run.ended:
+                raise Conflict(f"Run {run_id} has ended: {kept.run.status}.")
+            known = {d.interrupt.id: d for d in self.decided(run_id)}
+            actions, events = [], []
+            for interrupt_id, decision in decisions.items():
+                actions.append(_decide_action(run_id, known, interrupt_id, decision, identity))
+                value = known[interrupt_id].interrupt.value
+                events.append(
+                    new_event(
+                        run_id,
+                        kept.run.epoch,
+                        "decision",
+                        interrupt=interrupt_id,
+                        decision=decision.get("type", ""),
+                        content=digest(decision),
+                        shown=str(value.get("binding", "")),
+                        by=identity.name,
+                        identity_source=identity.source,
+                    )
+                )
+            waited = kept.run.status == "interrupted"
+            status = "pending" if waited else kept.run.status
+            due_at = to_ms(time.time()) if waited else kept.due_at
+            return [*actions, *kept.changed(due_at=due_at, status=status)], events
+
+        return self._change(run_id, change)
+
+    def retry(self, run_id: str, identity: Identity) -> Run:
+        """Make a run that ended in error due again, from its last checkpoint.
+
+        Raises:
+            Conflict: it did not end in error.
+            Busy: the thread has another run by now.
+        """
+
+        def change(kept: Kept) -> tuple[list[Action], list[Event]]:
+            if kept.run.status != "error":
+                raise Conflict(f"Run {run_id} is {kept.run.status}; only an error is retried.")
+            lease = self.lease(kept.run.thread_id)
+            newest = list(self.of_thread(kept.run.thread_id))[-1]
+            if lease.run_id or newest.id != run_id:
+                raise Busy(f"Thread {kept.run.thread_id!r} has gone on with run {newest.id}.")
+            event = new_event(run_id, kept.run.epoch, "retried", by=identity.name)
+            again = kept.changed(due_at=to_ms(time.time()), status="pending", error="", tries=0)
+            return [lease.put(run_id=run_id), *again], [event]
+
+        return self._change(run_id, change)
+
+    def cancel(self, run_id: str, identity: Identity) -> Run:
+        """End a run. Whoever is driving it is outdated from here on, and changes nothing more.
+
+        Raises:
+            Conflict: the run has ended.
+        """
+
+        def change(kept: Kept) -> tuple[list[Action], list[Event]]:
+            if kept.run.ended:
+                raise Conflict(f"Run {run_id} has ended: {kept.run.status}.")
+            lease = self.lease(kept.run.thread_id)
+            epoch = lease.epoch + 1
+            event = new_event(run_id, epoch, "ended", status="cancelled", by=identity.name)
+            return [
+                lease.put(epoch=epoch, owner="", expires_at=0.0, run_id=""),
+                open_fence(kept.run.thread_id, epoch),
+                *kept.changed(due_at=0, status="cancelled", epoch=epoch),
+            ], [event]
+
+        return self._change(run_id, change, anchor=True)
+
+    def _change(self, run_id: str, change: Any, *, anchor: bool = False) -> Run:
+        """Do a change with its events in one transaction; read again if someone came between."""
+        for _ in range(_TRIES):
+            actions, events = change(self.kept(run_id))
+            linked = chain(events, self.audit.head(run_id))
+            signed = [self.audit.anchor_of(linked)] if anchor else []
+            try:
+                self.table.transact([append_action(linked), *actions, *signed])
+            except ConditionFailed:
+                continue
+            for each in signed:
+                self.audit.copy_anchor(each)
+            return self.get(run_id)
+        raise Conflict(f"Run {run_id} is changing too fast; try again.")
+
+
+def _decide_action(
+    run_id: str,
+    known: Mapping[str, Decided],
+    interrupt_id: str,
+    decision: dict[str, Any],
+    identity: Identity,
+) -> Put:
+    found = known.get(interrupt_id)
+    if found is None:
+        waiting = [i for i, d in known.items() if d.decision is None]
+        raise NotFound(
+            f"Run {run_id} has no interrupt {interrupt_id!r}; "
+            + (f"these wait: {', '.join(waiting)}." if waiting else "none waits.")
+        )
+    if found.decision is not None and found.decided_by is not None:
+        raise Conflict(
+            f"Interrupt {interrupt_id} was decided already: "
+            f"{found.decision.get('type')} by {found.decided_by.name}."
+        )
+    if not isinstance(decision.get("type"), str):
+        raise InvalidInput('A decision is {"type": …}, see the allowed decisions of the interrupt.')
+    decided = replace(found, decision=decision, decided_by=identity, decided_at=time.time())
+    return Put(interrupt_item(run_id, decided, version=2), VersionIs(1), table="runs")
+
+
+def interrupt_item(run_id: str, decided: Decided, *, version: int = 1) -> Item:
+    """Return the item of an interrupt."""
+    body: dict[str, Any] = {
+        "interrupt": decided.interrupt.model_dump(mode="json"),
+        "decision": decided.decision,
+        "decided_by": decided.decided_by.model_dump() if decided.decided_by else None,
+        "decided_at": decided.decided_at,
+    }
+    return Item(key("run", run_id), f"i/{key(decided.interrupt.id)}", body, version)
+
+
+def _decided(item: Item) -> Decided:
+    body = cast(dict[str, Any], item.body)
+    return Decided(
+        interrupt=Interrupt.model_validate(body["interrupt"]),
+        decision=body["decision"],
+        decided_by=Identity.model_validate(body["decided_by"]) if body["decided_by"] else None,
+        decided_at=body["decided_at"],
+    )
+
+
+def interrupt_kind(value: Mapping[str, Any]) -> InterruptKind:
+    """Return the kind of an interrupt by its value."""
+    kind = value.get("kind", "approval")
+    return cast(InterruptKind, kind if kind in ("budget", "outcome_unknown") else "approval")
+
+
+def to_ms(seconds: float) -> int:
+    """Return milliseconds."""
+    return int(seconds * 1000)

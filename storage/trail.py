@@ -1,0 +1,120 @@
+"""How the owner of a run writes its audit chain, and with it everything that must happen once.
+
+Events are collected and appended together; an effect goes into one transaction with its event. The
+chain is a fence of its own: whoever finds events of a later epoch at its number has lost the lease,
+and stops. Events of people (a decision, say) may come in between at any time; the owner then links
+its own behind them.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from storage.audit import AuditLog, Event, Head, Linked, append_action, chain, new_event
+from storage.errors import AffidavitError, ConditionFailed, LeaseLost
+from storage.ports import Action, Table
+
+SOON_SECONDS: Final = 0.2
+
+
+class Trail:
+    """The pen of one owner (one epoch) for one run. Safe for the tasks of one event loop."""
+
+    def __init__(self, audit: AuditLog, table: Table, run_id: str, epoch: int) -> None:
+        self._audit = audit
+        self._table = table
+        self._run_id = run_id
+        self._epoch = epoch
+        self._head: Head | None = None
+        self._noted: list[Event] = []
+        self._lock = asyncio.Lock()
+        self._soon: asyncio.Task[None] | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under which everything is written."""
+        return self._epoch
+
+    def note(self, kind: str, *, node: str = "", task: str = "", **data: Any) -> None:
+        """Collect an event; it is appended before the next write of any kind, or shortly."""
+        self._noted.append(self._event(kind, node, task, data))
+        if self._soon is None or self._soon.done():
+            self._soon = asyncio.create_task(self._flush_soon())
+
+    async def _flush_soon(self) -> None:
+        # So that whoever watches sees a long step begin; a failure shows at the next write.
+        await asyncio.sleep(SOON_SECONDS)
+        with suppress(AffidavitError):
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Append what was collected.
+
+        Raises:
+            LeaseLost: a later epoch has written.
+        """
+        async with self._lock:
+            if self._noted:
+                await asyncio.to_thread(self._append, [], [], False)
+
+    async def commit(
+        self,
+        kind: str,
+        actions: Sequence[Action],
+        *,
+        node: str = "",
+        task: str = "",
+        anchor: bool = False,
+        **data: Any,
+    ) -> None:
+        """Append an event, and what was collected, in one transaction with other actions.
+
+        With `anchor`, the head that results is signed and kept.
+
+        Raises:
+            LeaseLost: a later epoch has written; nothing was done.
+            ConditionFailed: one of the actions does not hold; nothing was done. `failed` has its
+                position among them.
+        """
+        async with self._lock:
+            event = self._event(kind, node, task, data)
+            await asyncio.to_thread(self._append, [event], actions, anchor)
+
+    async def close(self) -> None:
+        """Append nothing more."""
+        if self._soon:
+            self._soon.cancel()
+            await asyncio.gather(self._soon, return_exceptions=True)
+
+    def _event(self, kind: str, node: str, task: str, data: dict[str, Any]) -> Event:
+        return new_event(self._run_id, self._epoch, kind, node=node, task=task, **data)
+
+    def _append(self, last: Sequence[Event], actions: Sequence[Action], anchor: bool) -> None:
+        """Append what was noted and the last events, until no event of a person is in the way."""
+        noted = list(self._noted)
+        while True:
+            head = self._head or self._audit.head(self._run_id)
+            linked = chain([*noted, *last], head)
+            signed = [self._audit.anchor_of(linked)] if anchor else []
+            try:
+                self._table.transact([append_action(linked), *actions, *signed])
+            except ConditionFailed as failure:
+                if 0 not in failure.failed:
+                    positions = tuple(position - 1 for position in failure.failed)
+                    raise ConditionFailed(str(failure), positions) from failure
+                if not self._is_ours(linked, head):
+                    self._head = None
+                    continue
+            for each in signed:
+                self._audit.copy_anchor(each)
+            del self._noted[: len(noted)]
+            self._head = Head(head.seq + len(linked), linked[-1].hash)
+            return
+
+    def _is_ours(self, linked: Sequence[Linked], head: Head) -> bool:
+        """Return whether our own events stand there already: the answer to them was lost."""
+        found = list(self._audit.read(self._run_id, head.seq))
+        if any(other.event.epoch > self._epoch for other in found):
+            raise LeaseLost(f"Run {self._run_id} has a newer owner; this one stops.")
+        return found[: len(linked)] == list(linked)

@@ -1,0 +1,31 @@
+"""Stores over the ports of whichever back end."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.audit import AuditLog
+from storage.records import Identity
+from storage.runs import RunStore
+from storage.signing import Signer, open_signer
+from storage.workspace import Workspace
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    return open_signer(tmp_path / "keys" / "signing.key")
+
+
+@pytest.fixture
+def audit(workspace: Workspace, signer: Signer) -> AuditLog:
+    return AuditLog(workspace.tables.audit, workspace.buckets.state, signer)
+
+
+@pytest.fixture
+def runs(workspace: Workspace, audit: AuditLog) -> RunStore:
+    return RunStore(workspace.tables.runs, audit)
+
+
+@pytest.fixture
+def ann() -> Identity:
+    return Identity(name="ann", source="os")
