@@ -52,6 +52,19 @@ class Document(Record):
     added_by: str = ""
 
 
+class Passage(Record):
+    """A stretch of a page that a search found."""
+
+    document_id: str
+    document: str
+    sha256: str
+    page: int = Field(ge=1)
+    start: int = Field(ge=0)
+    end: int
+    text: str
+    score: float = 0.0
+
+
 class Citation(Record):
     """A quote that a program has located: `quote == page_text[start:end]`, always."""
 
@@ -115,6 +128,10 @@ class Run(Record):
     question: str = ""
     documents: list[str] = Field(default_factory=list)
     """The ids that the question was limited to; empty: all of the workspace."""
+    input: dict[str, Any] | None = None
+    """The input of a graph of one's own; the desk makes its own of the question."""
+    forked_from: str = ""
+    """The run whose checkpoint this one began from, if it is a fork."""
     created_at: float = 0.0
     updated_at: float = 0.0
     created_by: str = ""

@@ -14,11 +14,19 @@ The lease is on the thread, and each claim of it raises the epoch. A worker that
 """
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-from storage.audit import AuditLog, Event, append_action, chain, digest, new_event
+from storage.audit import (
+    AuditLog,
+    Event,
+    append_action,
+    chain,
+    digest,
+    new_event,
+)
 from storage.errors import Busy, ConditionFailed, Conflict, InvalidInput, NotFound
 from storage.fence import open_fence
 from storage.keys import key
@@ -178,8 +186,8 @@ class RunStore:
 
     # Changing.
 
-    def submit(self, run: Run, identity: Identity) -> Run:
-        """Enter a new run, due at once. Entering the same run twice enters it once.
+    def submit(self, run: Run, identity: Identity, *, due_in: float = 0.0) -> Run:
+        """Enter a new run, due in some seconds. Entering the same run twice enters it once.
 
         Raises:
             Busy: the thread is at work, or waits for a person.
@@ -209,7 +217,7 @@ class RunStore:
         actions = [
             append_action(chain([event], self.audit.head(run.id))),
             lease.put(run_id=run.id),
-            *_run_actions(run, 1, to_ms(now)),
+            *_run_actions(run, 1, to_ms(now + due_in)),
         ]
         try:
             self.table.transact(actions)
@@ -321,6 +329,11 @@ class RunStore:
                 self.audit.copy_anchor(each)
             return self.get(run_id)
         raise Conflict(f"Run {run_id} is changing too fast; try again.")
+
+
+def new_id(kind: str) -> str:
+    """Return a new id, unique and in the order of time."""
+    return f"{kind}-{to_ms(time.time()):011x}{uuid.uuid4().hex[:8]}"
 
 
 def _decide_action(

@@ -1,1 +1,1 @@
-"""What agents can do: documents, search, deliverables and operations, with their policy and effects."""
+"""What agents can do: documents, deliverables and operations, with policy and effects."""

@@ -1,0 +1,177 @@
+"""The Python API: one object that groups what a workspace offers.
+
+    desk = Orchestrator.open()
+    doc = desk.documents.add("master-services.pdf")
+    run = desk.invoke("Who may terminate, and on what notice?", documents=[doc.id])
+    print(run.answer.claims[0].citations[0].page)
+
+`invoke` drives the run here; `runs.submit` leaves it to a worker. Who acts is the identity that the
+composition root has verified, and no method takes one as an argument.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, Self, TypeVar
+
+from langgraph.graph import StateGraph
+
+from graph.api import Audit, Documents, FeedbackNotes, Operations, Runs
+from graph.desk import DESK
+from graph.drive import Drive
+from graph.resources import AddTools, Resources, open_resources
+from graph.settings import Settings, read_settings
+from graph.worker import Worker, owner_name
+from storage.errors import Leased
+from storage.leases import claim
+from storage.records import Identity, Run
+
+T = TypeVar("T")
+_POLL_SECONDS: Final = 0.25
+Progress = Callable[[str], None]
+
+
+class Orchestrator:
+    """The desk of one workspace. Use it as a context manager, or `close` it."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+        self.documents = Documents(resources)
+        self.runs = Runs(resources)
+        self.audit = Audit(resources)
+        self.feedback = FeedbackNotes(resources)
+        self.operations = Operations(resources)
+
+    @classmethod
+    def open(
+        cls,
+        workspace: str | None = None,
+        *,
+        identity: Identity | None = None,
+        graphs: Mapping[str, StateGraph[Any, Any]] | None = None,
+        tools: Sequence[AddTools] = (),
+        settings: Settings | None = None,
+    ) -> Self:
+        """Open a workspace as the settings say: embedded and offline unless they say otherwise.
+
+        `graphs` adds state machines by name; each of `tools` is given the registry to add to.
+
+        Raises:
+            InvalidInput: a setting or the workspace's name cannot be used.
+            Unavailable: the storage cannot be opened.
+        """
+        settings = settings or read_settings()
+        resources = open_resources(
+            settings,
+            workspace=workspace or settings.workspace,
+            identity=identity,
+            graphs=graphs,
+            tools=tools,
+        )
+        return cls(resources)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of files, connections and children."""
+        self.resources.close()
+
+    def invoke(
+        self,
+        question: str,
+        *,
+        documents: Sequence[str] = (),
+        thread: str | None = None,
+        graph: str = DESK,
+        input: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's word
+    ) -> Run:
+        """Ask, and drive the run here until it ends or waits for a person.
+
+        Raises:
+            Busy: the thread is at work, or waits for a person.
+            NotFound: one of the documents is not in this workspace.
+        """
+        return _await(
+            self.ainvoke(question, documents=documents, thread=thread, graph=graph, input=input)
+        )
+
+    async def ainvoke(
+        self,
+        question: str,
+        *,
+        documents: Sequence[str] = (),
+        thread: str | None = None,
+        graph: str = DESK,
+        input: dict[str, Any] | None = None,  # noqa: A002
+    ) -> Run:
+        """See `invoke`."""
+        run = await asyncio.to_thread(
+            self.runs.enter, question, documents, thread, graph, input, driven_here=True
+        )
+        return await self.adrive(run.id)
+
+    def drive(self, run_id: str, *, progress: Progress | None = None) -> Run:
+        """Drive a run here from where it stands; wait while another worker's lease is live.
+
+        Raises:
+            Conflict: the run has ended, or waits for a decision.
+            NotFound: there is no such run.
+        """
+        return _await(self.adrive(run_id, progress=progress))
+
+    async def adrive(self, run_id: str, *, progress: Progress | None = None) -> Run:
+        """See `drive`."""
+        owner = owner_name()
+        table = self.resources.workspace.tables.checkpoints
+        while True:
+            try:
+                owned = await asyncio.to_thread(
+                    claim,
+                    self.resources.runs,
+                    table,
+                    run_id,
+                    owner=owner,
+                    seconds=self.resources.settings.lease_seconds,
+                )
+            except Leased as leased:
+                left = leased.until - time.time()
+                if progress:
+                    progress(f"{leased} Waiting up to {max(0.0, left):.0f} s for its lease.")
+                await asyncio.sleep(min(max(left, 0.01), _POLL_SECONDS))
+                run = await asyncio.to_thread(self.runs.get, run_id)
+                if run.status not in ("pending", "running"):
+                    return run
+                continue
+            return await Drive(self.resources, owned).go()
+
+    def worker(self, *, concurrency: int = 4) -> Worker:
+        """Return a worker of this workspace; run it with `asyncio.run(worker.work())`."""
+        return Worker(self.resources, concurrency=concurrency)
+
+
+def _await(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where a loop is running already (a notebook, say)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(asyncio.run(work))
+        except BaseException as failure:  # noqa: BLE001 - raised below, to the caller
+            failures.append(failure)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]

@@ -1,0 +1,188 @@
+"""The composition root: reads the settings, opens the back end, and builds everything once."""
+
+import getpass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.graph import StateGraph
+
+from graph.desk import DESK, build_desk
+from graph.settings import OFFLINE, Settings
+from nodes.offline import OfflineModel
+from nodes.state import STATE_TYPES
+from storage.audit import AuditLog
+from storage.backend import Backend, open_embedded
+from storage.documents import DocumentStore
+from storage.feedback import FeedbackStore
+from storage.fence import FencedSaver
+from storage.memory import TableStore
+from storage.objects import ObjectStore
+from storage.records import Identity
+from storage.runs import RunStore
+from storage.signing import open_signer
+from storage.workspace import Workspace
+from tools.deliverables import add_deliverable_tools
+from tools.documents import add_document_tools
+from tools.library import Library
+from tools.operations import add_operation_tools
+from tools.policy import DEFAULT, Policy
+from tools.registry import Registry
+
+_KEY_LIKE: Final = re.compile(r"\b(sk|key|AKIA|ASIA)[-_A-Za-z0-9*]{8,}")
+
+AddTools = Callable[[Registry], None]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Opened:
+    settings: Settings
+    backend: Backend
+    workspace: Workspace
+    identity: Identity
+    graphs: Mapping[str, StateGraph[Any, Any]]
+    add_tools: Sequence[AddTools]
+    policy: Policy = DEFAULT
+
+
+class Resources:
+    """All that a workspace needs, each thing made when it is first asked for."""
+
+    def __init__(self, opened: _Opened) -> None:
+        self._opened = opened
+        self.settings = opened.settings
+        self.workspace = opened.workspace
+        self.identity = opened.identity
+        self.policy = opened.policy
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The audit chains."""
+        signer = open_signer(self.settings.signing_key)
+        return AuditLog(self.workspace.tables.audit, self.workspace.buckets.state, signer)
+
+    @cached_property
+    def runs(self) -> RunStore:
+        """The runs."""
+        return RunStore(self.workspace.tables.runs, self.audit)
+
+    @cached_property
+    def feedback(self) -> FeedbackStore:
+        """The feedback."""
+        return FeedbackStore(self.workspace.tables.feedback)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """The published objects."""
+        return ObjectStore(self.workspace.tables.documents, self.workspace.buckets.deliverables)
+
+    @cached_property
+    def memory(self) -> TableStore:
+        """LangGraph's store across threads."""
+        return TableStore(self.workspace.tables.memory)
+
+    @cached_property
+    def library(self) -> Library:
+        """The documents and their index."""
+        buckets = self.workspace.buckets
+        store = DocumentStore(self.workspace.tables.documents, buckets.documents, buckets.artifacts)
+        return Library(store, self.settings.home / "cache" / "index" / self.workspace.name)
+
+    @cached_property
+    def tools(self) -> Registry:
+        """The tools: of documents, deliverables, operations, and those that were added."""
+        registry = Registry()
+        add_document_tools(registry, self.library)
+        add_deliverable_tools(registry, self.objects)
+        add_operation_tools(registry, self.workspace, self.objects)
+        for add in self._opened.add_tools:
+            add(registry)
+        return registry
+
+    @cached_property
+    def model(self) -> BaseChatModel:
+        """The model that answers."""
+        return open_model(self.settings)
+
+    @cached_property
+    def serializer(self) -> JsonPlusSerializer:
+        """What checkpoints are written with; it makes no object of a type it does not know."""
+        return JsonPlusSerializer(allowed_msgpack_modules=STATE_TYPES)
+
+    @cached_property
+    def graphs(self) -> dict[str, Any]:
+        """The compiled graphs, by name; a run adds the checkpointer bound to its claim."""
+        builders = {DESK: build_desk(), **self._opened.graphs}
+        return {name: builder.compile(name=name) for name, builder in builders.items()}
+
+    def saver(self, **bound: Any) -> FencedSaver:
+        """Return a saver; `bound` to a claim it also writes."""
+        table, blobs = self.workspace.tables.checkpoints, self.workspace.buckets.state
+        return FencedSaver(table, blobs, serde=self.serializer, **bound)
+
+    def redacted(self, text: str) -> str:
+        """Return a text without the key, or anything that looks like one."""
+        key = self.settings.openai_api_key
+        if key and key.get_secret_value():
+            text = text.replace(key.get_secret_value(), "…")
+        return _KEY_LIKE.sub(r"\1-…", text)
+
+    def close(self) -> None:
+        """Let go of children, files and connections."""
+        if "library" in self.__dict__:
+            self.library.close()
+        self._opened.backend.close()
+
+
+def open_resources(
+    settings: Settings,
+    *,
+    workspace: str,
+    identity: Identity | None = None,
+    graphs: Mapping[str, StateGraph[Any, Any]] | None = None,
+    tools: Sequence[AddTools] = (),
+) -> Resources:
+    """Open everything that the settings name."""
+    backend = open_embedded(settings.home)
+    opened = _Opened(
+        settings=settings,
+        backend=backend,
+        workspace=backend.workspace(workspace),
+        identity=identity or system_user(),
+        graphs=graphs or {},
+        add_tools=tools,
+    )
+    return Resources(opened)
+
+
+def system_user() -> Identity:
+    """Return the operating system's user: by the process, not by the environment."""
+    try:
+        import os
+        import pwd
+
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):  # Windows, or a container without an entry for the user
+        name = getpass.getuser()
+    return Identity(name=name, source="os")
+
+
+def open_model(settings: Settings) -> BaseChatModel:
+    """Open the model that the settings name."""
+    if settings.model_name == OFFLINE:
+        return OfflineModel()
+    # Loading it takes a second, and a run without a key never needs it.
+    from langchain_openai import ChatOpenAI
+
+    return ChatOpenAI(
+        model=settings.model_name,
+        api_key=settings.openai_api_key,
+        base_url=settings.model_base_url or None,
+        timeout=settings.model_timeout,
+        max_retries=settings.model_retries,
+        temperature=0,
+    )

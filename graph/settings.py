@@ -1,0 +1,70 @@
+"""Settings: environment variables with the prefix `AFFIDAVIT_`, or a `.env` file.
+
+Sensible without any: everything is kept in the user's data directory, and without `OPENAI_API_KEY`
+the offline model answers. Only the composition root reads this.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from storage.errors import InvalidInput
+
+OFFLINE: Final = "offline"
+
+
+class Settings(BaseSettings):
+    """What can be set; each field is `AFFIDAVIT_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AFFIDAVIT_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(default_factory=lambda: platformdirs.user_data_path("affidavit"))
+    """Where the embedded back end keeps its data."""
+    backend: str = "embedded"
+    workspace: str = "default"
+    signing_key: Path = Field(
+        default_factory=lambda: platformdirs.user_config_path("affidavit") / "signing.key"
+    )
+    """The key that signs the heads of audit chains; it stands outside `home`."""
+    lease_seconds: float = Field(15.0, gt=0)
+    """How long a worker that stopped answering keeps its runs."""
+
+    model: str = ""
+    """`gpt-4o`, another name that the service knows, or `offline`; empty: `gpt-4o` with a key."""
+    model_base_url: str = ""
+    """The URL of an OpenAI-compatible service; empty: OpenAI's."""
+    model_timeout: float = Field(60.0, gt=0)
+    """Seconds that one call of the model may take."""
+    model_retries: int = Field(2, ge=0)
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+
+    @property
+    def model_name(self) -> str:
+        """The model that answers."""
+        return self.model or ("gpt-4o" if self.openai_api_key else OFFLINE)
+
+
+def read_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        InvalidInput: one of them cannot be used; the message names it.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"AFFIDAVIT_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        )
+        raise InvalidInput(f"A setting cannot be used. {wrong}.") from None
+    if settings.backend != "embedded":
+        raise InvalidInput(
+            f"AFFIDAVIT_BACKEND={settings.backend} is not available in this version; "
+            "use embedded, or leave it unset."
+        )
+    return settings

@@ -1,0 +1,96 @@
+"""The librarian: finds the passages from which the question can be answered.
+
+The model searches with tools; `act` carries the calls out. In the end the passages are taken from
+what the tools returned, not from what the model says, and the opening of each document that turned
+up is added: parties, dates and titles stand there, and no query finds them well.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from langchain_core.messages import ToolMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+from tools.search import Hit
+
+from nodes.context import Context
+from nodes.models import messages_for
+from nodes.state import DeskState, Focus, PlanReply, plan_of
+from nodes.tool_loop import Step, tool_step
+from storage.records import Passage
+from tools.passages import passages as cut
+
+TOOLS = ("list_documents", "search_documents", "read_page")
+MOST_DOCUMENTS = 4
+LISTED = 50
+
+
+async def librarian(state: DeskState, runtime: Runtime[Context]) -> Command[str]:
+    """Search until the model has enough, then hand over the passages."""
+    context = runtime.context
+    plan = plan_of(state)
+    payload = {
+        "question": plan.question,
+        "documents": await asyncio.to_thread(_listed, context, plan.document_ids),
+        "limited_to": plan.document_ids,
+    }
+    step = await tool_step("librarian", TOOLS, state, runtime, messages_for("librarian", payload))
+    if step.command is not None:
+        return step.command
+    found = await asyncio.to_thread(_found, context, plan, state.get("focus") or Focus(), step)
+    documents = {passage.document_id for passage in found}
+    context.journal.note("found", node="librarian", passages=len(found), documents=len(documents))
+    return Command(update={"passages": found}, goto="supervisor")
+
+
+def _listed(context: Context, document_ids: Sequence[str]) -> list[dict[str, str]]:
+    documents = [d for d in context.library.in_scope(document_ids) if d.pages]
+    return [{"id": d.id, "name": d.name} for d in documents[:LISTED]]
+
+
+def _found(context: Context, plan: PlanReply, focus: Focus, step: Step) -> list[Passage]:
+    """Return what the tools found, best first, without what lies outside the limit."""
+    earlier = [_around(context, focus, number) for number in plan.earlier]
+    found = _distinct([*(p for p in earlier if p), *_from_tools(step.messages)])
+    inside = [p for p in found if not plan.document_ids or p.document_id in plan.document_ids]
+    documents = list(dict.fromkeys([*plan.document_ids, *(p.document_id for p in inside)]))
+    edges = (p for d in documents[:MOST_DOCUMENTS] for p in _edges(context, d))
+    return _distinct([*inside, *edges])
+
+
+def _from_tools(messages: Iterable[object]) -> Iterable[Passage]:
+    for message in messages:
+        if isinstance(message, ToolMessage) and isinstance(message.artifact, list):
+            for row in message.artifact:
+                if isinstance(row, dict) and "start" in row:
+                    yield Passage.model_validate(row)
+
+
+def _distinct(passages: Iterable[Passage]) -> list[Passage]:
+    at = {(p.document_id, p.page, p.start, p.end): p for p in reversed(list(passages))}
+    return list(reversed(at.values()))
+
+
+def _around(context: Context, focus: Focus, number: int) -> Passage | None:
+    """Return the passage in which an earlier citation stands."""
+    cited = focus.citations[number - 1]
+    document, page = context.library.page(cited.document_id, cited.page)
+    if document.sha256 != cited.sha256:
+        return None
+    for span in cut(page.text):
+        if span.start <= cited.start < span.end:
+            hit = Hit(document.id, document.sha256, page.number, span.start, span.end, 0.0)
+            return context.library.passage(hit)
+    return None
+
+
+def _edges(context: Context, document_id: str) -> Iterable[Passage]:
+    """Yield the first and the last passage of a document."""
+    document = context.library.store.get(document_id)
+    pages = [page for page in context.library.store.pages(document.sha256) if page.text.strip()]
+    if pages:
+        ends = [(pages[0], cut(pages[0].text)[:1]), (pages[-1], cut(pages[-1].text)[-1:])]
+        for page, spans in ends:
+            for span in spans:
+                hit = Hit(document.id, document.sha256, page.number, span.start, span.end, 0.0)
+                yield context.library.passage(hit)

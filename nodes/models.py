@@ -1,0 +1,198 @@
+"""Models: opening one, recording what it answers, and asking it for a form to be filled in.
+
+`Recorded` wraps any chat model. It keeps each response, awaited, before anyone uses it, by
+(run, task, ordinal); a task that runs again after a crash gets the recorded response and the model
+is not asked. It also is where usage and cost are taken down.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar, cast
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    message_to_dict,
+    messages_from_dict,
+)
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from nodes.context import Journal
+from nodes.prompts import prompt
+from storage.audit import digest
+from storage.errors import ModelError
+from storage.recordings import MODEL, Recording, Recordings
+from storage.records import Usage
+
+Form = TypeVar("Form", bound=BaseModel)
+
+PRICES: Final[dict[str, tuple[float, float, float]]] = {
+    "gpt-4o": (2.50, 1.25, 10.00),
+    "gpt-4o-mini": (0.15, 0.075, 0.60),
+}
+"""Dollars per million tokens: input, cached input, output. Source: OpenAI's price list, 2026."""
+
+
+class Recorded(BaseChatModel):
+    """A chat model whose responses are recorded before they are used."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    inner: BaseChatModel
+    recordings: Recordings = Field(exclude=True)
+    journal: Any = Field(exclude=True)
+    """A `Journal`."""
+
+    _ordinals: Counter[str] = PrivateAttr(default_factory=Counter)
+
+    @property
+    def _llm_type(self) -> str:
+        return f"recorded-{self.inner._llm_type}"  # noqa: SLF001 - LangChain's own protocol
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model that answers."""
+        return model_name(self.inner)
+
+    def begin(self, task: str) -> None:
+        """Start a task anew: its next call is its first."""
+        self._ordinals.pop(task, None)
+
+    def bind_tools(
+        self, tools: Sequence[Any], **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools as the inner model would, to this one."""
+        bound = cast(Any, self.inner.bind_tools(tools, **kwargs))
+        return cast(Runnable[LanguageModelInput, AIMessage], self.bind(**bound.kwargs))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise NotImplementedError("Nodes that call a model are asynchronous.")
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        metadata = (run_manager.metadata if run_manager else None) or {}
+        node = str(metadata.get("langgraph_node", ""))
+        task = str(metadata.get("langgraph_checkpoint_ns", "")).rpartition(":")[2]
+        ordinal = self._ordinals[task]
+        self._ordinals[task] += 1
+        request = digest(
+            {
+                "messages": [[m.type, m.content, getattr(m, "tool_calls", [])] for m in messages],
+                "options": json.loads(json.dumps(kwargs, default=str)),
+            }
+        )
+        found = await asyncio.to_thread(self.recordings.get, MODEL, task, ordinal)
+        asked = found is None or found.request != request
+        if asked:
+            result = await self.inner._agenerate(messages, stop, run_manager, **kwargs)  # noqa: SLF001
+            response = json.dumps(message_to_dict(result.generations[0].message))
+            fresh = Recording(request, response)
+            found = await asyncio.to_thread(self.recordings.put, MODEL, task, ordinal, fresh)
+        message = message_of(cast(Recording, found))
+        self._note(message, node, task, cast(Recording, found), asked)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _note(
+        self, message: AIMessage, node: str, task: str, recording: Recording, asked: bool
+    ) -> None:
+        usage = usage_of(message)
+        cast(Journal, self.journal).note(
+            "model_call",
+            node=node,
+            task=task,
+            model=self.model_name,
+            request=recording.request,
+            response=digest(recording.response),
+            recorded=not asked,
+            **usage.model_dump(),
+            microdollars=round(cost_of(self.model_name, usage) * 1e6),
+        )
+
+
+def message_of(recording: Recording) -> AIMessage:
+    """Return the message that was recorded."""
+    (message,) = messages_from_dict([json.loads(recording.response)])
+    return cast(AIMessage, message)
+
+
+def model_name(model: BaseChatModel) -> str:
+    """Return the name of a model, as it is shown and priced."""
+    return str(getattr(model, "model_name", None) or model._llm_type)  # noqa: SLF001
+
+
+def usage_of(message: AIMessage) -> Usage:
+    """Return the tokens that a response reports."""
+    reported = message.usage_metadata
+    if not reported:
+        return Usage()
+    details = reported.get("input_token_details") or {}
+    return Usage(
+        input_tokens=reported["input_tokens"],
+        cached_tokens=details.get("cache_read", 0),
+        output_tokens=reported["output_tokens"],
+    )
+
+
+def cost_of(model: str, usage: Usage) -> float:
+    """Return the price of tokens in dollars; 0 for a model without a known price."""
+    new, cached, out = PRICES.get(model, (0.0, 0.0, 0.0))
+    fresh = usage.input_tokens - usage.cached_tokens
+    return (fresh * new + usage.cached_tokens * cached + usage.output_tokens * out) / 1e6
+
+
+def messages_for(agent: str, payload: dict[str, Any]) -> list[AnyMessage]:
+    """Return an agent's prompt, and what it works on as JSON: data that cannot pass for more."""
+    text = json.dumps({"agent": agent, **payload}, ensure_ascii=False)
+    return [SystemMessage(prompt(agent)), HumanMessage(text)]
+
+
+async def fill(model: BaseChatModel, form: type[Form], messages: Sequence[AnyMessage]) -> Form:
+    """Ask a model to fill in a form; a reply that does not fit is sent back once.
+
+    Raises:
+        ModelError: the second reply does not fit either.
+    """
+    asked: list[AnyMessage] = list(messages)
+    why = ""
+    for _ in range(2):
+        reply = await model.bind_tools([form], tool_choice=form.__name__).ainvoke(asked)
+        try:
+            return _filled(form, reply)
+        except (ValidationError, ModelError) as error:
+            why = _briefly(error)
+            again = f"That could not be used: {why} Call {form.__name__} once, with what it asks."
+            asked = [*messages, HumanMessage(again)]
+    raise ModelError(f"The model's reply could not be used: {why}")
+
+
+def _filled(form: type[Form], reply: AIMessage) -> Form:
+    calls = [call for call in reply.tool_calls if call["name"] == form.__name__]
+    if not calls:
+        raise ModelError(f"It holds no {form.__name__}.")
+    return form.model_validate(calls[0]["args"])
+
+
+def _briefly(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+    return str(error)

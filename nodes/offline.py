@@ -1,0 +1,108 @@
+"""The offline model: deterministic, without a network; it finds and quotes, and does not reason.
+
+It is a chat model like any other: it gets the same prompts and JSON, and answers with the same tool
+calls. What it understands is the JSON, not the prompt. It fills the forms of the desk by the rules
+below and any other form field by field with extractors; what it cannot fill it says.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from nodes.offline_forms import fill_form
+from nodes.offline_plan import choose_call, draft, memo, plan, review
+
+OFFLINE: Final = "offline"
+OFFLINE_NOTE: Final = (
+    "Quoted by the offline model: it finds the passages that answer and quotes them; it does not "
+    "reason about them."
+)
+
+Payload = dict[str, Any]
+_FORMS: Final[dict[str, Callable[[Payload], Payload]]] = {
+    "PlanReply": plan,
+    "DraftReply": draft,
+    "ReviewReply": review,
+    "MemoReply": memo,
+}
+
+
+class OfflineModel(BaseChatModel):
+    """A `BaseChatModel` without a model behind it."""
+
+    @property
+    def _llm_type(self) -> str:
+        return OFFLINE
+
+    def bind_tools(
+        self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools; `tool_choice` names the one that must be called."""
+        specs = [convert_to_openai_tool(tool) for tool in tools]
+        return self.bind(tools=specs, tool_choice=tool_choice, **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        *,
+        tools: Sequence[dict[str, Any]] = (),
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        specs = {spec["function"]["name"]: spec["function"] for spec in tools}
+        if tool_choice in ("any", "required") and len(specs) == 1:
+            tool_choice = next(iter(specs))
+        if tool_choice is not None and tool_choice in specs:
+            args = _fill(tool_choice, specs[tool_choice], _payload(messages))
+            message = _calls(tool_choice, args)
+        else:
+            message = _work(messages, specs)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def _payload(messages: Sequence[BaseMessage]) -> Payload:
+    """Return the JSON of the first message of the user; text that is none is the question."""
+    asked = next((str(m.content) for m in messages if m.type == "human"), "")
+    try:
+        payload = json.loads(asked)
+    except ValueError:
+        payload = None
+    return payload if isinstance(payload, dict) else {"question": asked}
+
+
+def _fill(name: str, spec: dict[str, Any], payload: Payload) -> Payload:
+    known = _FORMS.get(name)
+    return known(payload) if known else fill_form(spec, payload)
+
+
+def _work(messages: Sequence[BaseMessage], specs: dict[str, dict[str, Any]]) -> AIMessage:
+    """Call the tool that fits, once, and then report what it returned."""
+    returned = [message for message in messages if isinstance(message, ToolMessage)]
+    payload = _payload(messages)
+    if payload.get("agent") == "librarian":
+        if returned:
+            return AIMessage("These are the passages.")
+        limit = payload.get("limited_to") or []
+        return _calls("search_documents", {"query": payload["question"], "document_ids": limit})
+    if returned:
+        return AIMessage("\n".join(f"{m.name}: {m.content}" for m in returned))
+    request = str(payload.get("request") or payload.get("question") or "")
+    chosen = choose_call(request, list(specs.values()))
+    if chosen is None:
+        known = ", ".join(specs) or "none"
+        return AIMessage(f"The offline model found no tool for this request; it knows {known}.")
+    return _calls(*chosen)
+
+
+def _calls(name: str, args: Payload) -> AIMessage:
+    call = {"name": name, "args": args, "id": "offline-0", "type": "tool_call"}
+    return AIMessage(content="", tool_calls=[call])

@@ -1,0 +1,174 @@
+"""How the offline model does the work of the desk's agents: by rules, on the JSON they get."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from nodes.reading import Excerpt, quotes
+
+Payload = dict[str, Any]
+
+_POINTS_BACK: Final = re.compile(
+    r"\b(it|its|they|them|their|theirs|he|she|his|her)\b"
+    r"|\b(that|this|these|those|such|the same|said)\s+"
+    r"(clause|section|provision|article|paragraph|sentence|passage|term|agreement|contract|lease|"
+    r"document|policy|report|party|parties|amount|figure|date|period|notice|right|obligation|one)",
+    re.IGNORECASE,
+)
+_GOES_ON: Final = re.compile(r"^\s*(and|but|or|so|also|what about|how about)\b", re.IGNORECASE)
+_WRITES: Final = re.compile(
+    r"\b(write|draft|compose|prepare|publish)\b.*\b(memo|memorandum|summary|note|letter|brief)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_OPERATES: Final = re.compile(
+    r"^\W*(?:please\s+|can you\s+)?(list|show|get|read|delete|remove|put|store|record|query)\b"
+    r".*\b(objects?|buckets?|items?|logs?|metrics?)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_PUBLISH_IT: Final = re.compile(r"(\s+and)?\s+(publish|send|store|save)\s+it\b", re.IGNORECASE)
+_SUBJECT: Final = re.compile(
+    r"^.*?\b(memo|memorandum|summary|note|letter|brief)\b\s*(about|on|of|regarding|that says)?",
+    re.IGNORECASE,
+)
+_ABOUT: Final = re.compile(r"\s*\(about: (.*)\)$", re.DOTALL)
+_SHORT: Final = 4
+_SAME_VERB: Final = {
+    "show": ("get", "query", "list"),
+    "read": ("get", "query"),
+    "remove": ("delete",),
+    "store": ("put",),
+    "write": ("put",),
+    "record": ("put",),
+}
+
+
+def plan(payload: Payload) -> Payload:
+    """Fill in `PlanReply`: a question that goes on is joined to the one before it."""
+    question, before = str(payload["question"]), str(payload.get("last_question") or "")
+    agents = ["librarian", "analyst"]
+    if _OPERATES.search(question):
+        agents = ["custodian"]
+    elif _WRITES.search(question):
+        agents.append("writer")
+    reply: Payload = {"question": question, "agents": agents, "document_ids": [], "earlier": []}
+    # In "write a memo and publish it", it is the memo.
+    asked = _PUBLISH_IT.sub("", question)
+    goes_on = _POINTS_BACK.search(asked) or _GOES_ON.search(asked)
+    if before and agents != ["custodian"] and (goes_on or len(question.split()) <= _SHORT):
+        reply["question"] = _joined(question, before)
+        reply["document_ids"] = [d["id"] for d in payload.get("documents", [])]
+        reply["earlier"] = [c["number"] for c in payload.get("citations", [])]
+    return reply
+
+
+def _joined(question: str, before: str) -> str:
+    """Put what a question goes on from behind it, in one pair of brackets however long it goes."""
+    about = _ABOUT.sub(r"; \1", before)
+    return f"{question} (about: {about[:400]})"
+
+
+def draft(payload: Payload) -> Payload:
+    """Fill in `DraftReply`: each quote that answers is a claim of its own."""
+    passages = payload.get("passages", [])
+    excerpts = [Excerpt(str(n), passage["text"]) for n, passage in enumerate(passages)]
+    claims = []
+    for quote in quotes(str(payload["question"]), excerpts):
+        passage = passages[int(quote.excerpt)]
+        cited = {
+            "document_id": passage["document_id"],
+            "page": passage["page"],
+            "quote": quote.text,
+        }
+        claims.append({"text": " ".join(quote.text.split()), "citations": [cited]})
+    return {"claims": claims}
+
+
+def review(payload: Payload) -> Payload:
+    """Fill in `ReviewReply`: a statement is supported if all its words stand in its quotes."""
+    verdicts = []
+    for statement in payload.get("statements", []):
+        missing = _words(statement["text"]) - _words(" ".join(statement["quotes"]))
+        why = f"not in the quotes: {', '.join(sorted(missing)[:5])}" if missing else ""
+        verdicts.append({"number": statement["number"], "supported": not missing, "why": why})
+    return {"verdicts": verdicts}
+
+
+def memo(payload: Payload) -> Payload:
+    """Fill in `MemoReply`: one paragraph for each claim, in the claim's own words."""
+    request = " ".join(_PUBLISH_IT.sub("", str(payload["request"])).split())
+    subject = _SUBJECT.sub("", request).strip(" .?!") or "the answer"
+    title = f"Memo on {subject}"[:120]
+    slug = "-".join(re.findall(r"[a-z0-9]+", subject.casefold())[:8])
+    paragraphs = [{"text": c["text"], "claims": [c["number"]]} for c in payload["claims"]]
+    return {"title": title, "file_name": f"memo-{slug}.md", "paragraphs": paragraphs}
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def choose_call(request: str, specs: Sequence[dict[str, Any]]) -> tuple[str, Payload] | None:
+    """Choose the tool whose name the request speaks, and fill its arguments from the request."""
+    words = {word.rstrip("s") for word in _words(request)}
+    verbs = words | {same for word in words for same in _SAME_VERB.get(word, ())}
+    best: tuple[int, str, Payload] | None = None
+    for spec in specs:
+        verb, _, noun = spec["name"].partition("_")
+        args = _arguments(request, spec)
+        required = set(spec["parameters"].get("required", ()))
+        if verb.rstrip("s") not in verbs or noun.rstrip("s") not in words or required - set(args):
+            continue
+        score = len(args) + 2 * (verb in words)
+        if best is None or score > best[0]:
+            best = (score, spec["name"], args)
+    return best[1:] if best else None
+
+
+def _arguments(request: str, spec: dict[str, Any]) -> Payload:
+    """Fill arguments: `name=value` by name, enumerations by their words, the rest in order."""
+    properties: dict[str, Any] = spec["parameters"].get("properties", {})
+    named = dict(re.findall(r"\b(\w+)\s*=\s*\"?([^\s\",;]+)", request))
+    quoted = re.findall(r"[\"“'`]([^\"”'`]+)[\"”'`]|\b([\w-]+\.[a-z]{2,4})\b", request)
+    texts = [a or b for a, b in quoted]
+    numbers = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?\b", request)
+    required = set(spec["parameters"].get("required", ()))
+    args: Payload = {}
+    for name, schema in properties.items():
+        value = named.get(name)
+        if value is None:
+            value = _by_type(request, schema, name in required, texts, numbers)
+        if value is not None:
+            args[name] = _typed(value, schema)
+    return args
+
+
+def _by_type(
+    request: str, schema: dict[str, Any], required: bool, texts: list[str], numbers: list[str]
+) -> Any:
+    kind = schema.get("type")
+    if "enum" in schema:
+        words = _words(request)
+        return next((o for o in schema["enum"] if {o, o.rstrip("s")} & words), None)
+    if kind == "object":
+        found = re.search(r"\{.*\}", request, re.DOTALL)
+        return found[0] if found else None
+    if not required:
+        return None
+    if kind in ("integer", "number"):
+        return numbers.pop(0) if numbers else None
+    return texts.pop(0) if texts and kind == "string" else None
+
+
+def _typed(value: Any, schema: dict[str, Any]) -> Any:
+    try:
+        match schema.get("type"):
+            case "integer":
+                return int(value)
+            case "number":
+                return float(value)
+            case "object":
+                return json.loads(value)
+    except ValueError:
+        pass
+    return value

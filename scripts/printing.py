@@ -1,0 +1,125 @@
+"""How the command line shows things to people: tables, answers with their quotes, questions."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from storage.records import Document, Interrupt, Passage, Run
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+_COLOURS = {
+    "ready": "green",
+    "success": "green",
+    "answered": "green",
+    "partial": "yellow",
+    "interrupted": "yellow",
+    "error": "red",
+    "damaged": "red",
+}
+_DOING = {
+    "supervisor": "the supervisor plans",
+    "librarian": "the librarian looks for passages",
+    "act": "a tool is called",
+    "analyst": "the analyst answers",
+    "reviewer": "the reviewer locates each quote",
+    "writer": "the writer writes",
+    "custodian": "the custodian looks",
+}
+
+
+def doing(node: str) -> str:
+    """Return what a node does, in a few words."""
+    return _DOING.get(node, node)
+
+
+def coloured(status: str) -> str:
+    """Return a status with its colour."""
+    colour = _COLOURS.get(status, "cyan")
+    return f"[{colour}]{escape(status)}[/{colour}]"
+
+
+def documents(added: Sequence[tuple[Document, bool]]) -> None:
+    """Print documents, with what is to be known of each."""
+    table = Table("", "status", "pages", "id", "name", box=None)
+    for document, new in added:
+        mark = "new" if new else "known"
+        pages = str(document.pages)
+        table.add_row(mark, coloured(document.status), pages, document.id, escape(document.name))
+        if document.reason:
+            table.add_row("", "", "", "", f"[dim]{escape(document.reason)}[/dim]")
+    out.print(table)
+
+
+def run(found: Run) -> None:
+    """Print a run: its answer with sources, or what it waits for."""
+    out.print(f"[dim]run {found.id}  thread {found.thread_id}[/dim]  {coloured(found.status)}")
+    if found.answer:
+        out.print()
+        out.print(escape(found.answer.text))
+        sources(found)
+    if found.error:
+        out.print(f"[red]{escape(found.error)}[/red]")
+    for interrupt in found.interrupts:
+        question(found, interrupt)
+    if found.cost_usd:
+        tokens = found.usage.input_tokens + found.usage.output_tokens
+        out.print(f"[dim]{found.model}: {tokens:,} tokens, ${found.cost_usd:.4f}[/dim]")
+
+
+def sources(found: Run) -> None:
+    """Print the quotes of an answer, each with its document and page."""
+    if found.answer is None:
+        return
+    cited = [c for claim in found.answer.claims for c in claim.citations]
+    for number, citation in enumerate(dict.fromkeys(cited), 1):
+        quote = " ".join(citation.quote.split())
+        out.print(
+            f"\n[bold]\\[{number}][/bold] [cyan]{escape(citation.document)}[/cyan], "
+            f"page {citation.page} [dim]({citation.document_id})[/dim]\n    “{escape(quote)}”"
+        )
+
+
+def question(found: Run, interrupt: Interrupt) -> None:
+    """Print what a run asks a person, and how to answer."""
+    value = interrupt.value
+    out.print(f"\n[yellow]Waits for a person[/yellow] [dim]({interrupt.id})[/dim]")
+    for request in value.get("action_requests", ()):
+        out.print(f"  {escape(str(request.get('description', '')))}")
+        for name, argument in request.get("args", {}).items():
+            out.print(f"  [dim]{escape(name)}:[/dim] {escape(str(argument))}")
+    if interrupt.kind == "outcome_unknown":
+        out.print(f"  {escape(str(value.get('description', '')))}")
+        out.print(
+            f"  affidavit settle {found.id} --interrupt {interrupt.id} --outcome done|not-done"
+        )
+        return
+    out.print(
+        f"  affidavit approve {found.id}   or   affidavit reject {found.id} --reason …\n"
+        f"  then: affidavit resume {found.id}"
+    )
+
+
+def passages(found: Iterable[Passage]) -> None:
+    """Print what a search found."""
+    for passage in found:
+        text = " ".join(passage.text.split())
+        out.print(
+            f"[cyan]{escape(passage.document)}[/cyan], page {passage.page} "
+            f"[dim]({passage.document_id}, score {passage.score:.2f})[/dim]\n{escape(text)}\n"
+        )
+
+
+def runs(entries: Iterable[dict[str, Any]]) -> None:
+    """Print a list of runs."""
+    table = Table("run", "thread", "status", "question", box=None)
+    for entry in entries:
+        text = " ".join(str(entry["question"]).split())
+        table.add_row(
+            entry["run_id"], entry["thread_id"], coloured(entry["status"]), escape(text[:80])
+        )
+    out.print(table)

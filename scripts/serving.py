@@ -1,0 +1,77 @@
+"""What runs until it is stopped: a worker, and the page with a worker beside it."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graph import Orchestrator
+
+STOP_SECONDS = 20.0
+
+
+def work(desk: "Orchestrator", concurrency: int) -> None:
+    """Run a worker until SIGINT or SIGTERM; runs at hand are brought to the end of their step."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+
+    async def until_stopped() -> None:
+        worker = desk.worker(concurrency=concurrency)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, worker.stop)
+        print(f"A worker is driving the runs of {desk.resources.workspace.name}.", file=sys.stderr)
+        await worker.work()
+
+    asyncio.run(until_stopped())
+
+
+def serve(port: int, workspace: str) -> int:
+    """Run the page and a worker as children; when one ends, or on Ctrl-C, end both."""
+    environment = dict(os.environ)
+    if workspace:
+        environment["AFFIDAVIT_WORKSPACE"] = workspace
+    page = find_spec("ui.app")
+    assert page is not None  # noqa: S101 - the page is part of the installation
+    assert page.origin is not None  # noqa: S101
+    commands: list[list[str]] = [
+        [sys.executable, "-m", "scripts.cli", "worker"],
+        [
+            *(sys.executable, "-m", "streamlit", "run", page.origin),
+            *("--server.address", "127.0.0.1", "--server.port", str(port)),
+            *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
+            *("--server.fileWatcherType", "none", "--client.toolbarMode", "viewer"),
+        ],
+    ]
+    children = [subprocess.Popen(command, env=environment) for command in commands]
+    print(f"Affidavit is at http://127.0.0.1:{port} (Ctrl-C stops it).", file=sys.stderr)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        while all(child.poll() is None for child in children):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _end(children)
+    return 1
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _end(children: list["subprocess.Popen[bytes]"]) -> None:
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for child in children:
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -1,0 +1,78 @@
+"""Locating a quote on a page, by program: the one test that makes a citation verified.
+
+A quote is found if it stands on the page verbatim, at the borders of words, with three things left
+aside: white space (any run of it equals any other), hyphenation (a hyphen at a line's end may be
+there or not), and Unicode form (compatibility characters, ligatures, typographic quotes and dashes;
+soft hyphens and zero-width characters are nothing). Case counts, and so does every other character.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+_SAME: Final = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛′`´", "'"),
+        **dict.fromkeys("“”„‟″«»", '"'),
+        **dict.fromkeys("‐‑‒–—―−", "-"),
+    }
+)
+_NOTHING: Final = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
+_REST: Final = r"|(?P<space>\s+)|(?P<char>.[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff]*)"
+_BREAK_ON_PAGE: Final = re.compile(r"(?P<broken>(?<=\w)[-‐\u00ad]\s*\n\s*)" + _REST, re.DOTALL)
+# What was a line's end on the page is any white space in a quote of it.
+_BREAK_IN_QUOTE: Final = re.compile(r"(?P<broken>(?<=\w)[-‐\u00ad]\s+(?=\w))" + _REST, re.DOTALL)
+_WRAPPED: Final = re.compile(r'^["\'“‘«](.+)["\'”’»]$', re.DOTALL)
+
+
+def locate(quote: str, page: str) -> tuple[int, int] | None:
+    """Return where a quote stands on a page, as code points, half open; None if it does not."""
+    found = _locate(quote, page)
+    if found is None and (wrapped := _WRAPPED.match(quote.strip())):
+        # Models often put quotation marks of their own around what they quote.
+        return _locate(wrapped[1], page)
+    return found
+
+
+def _locate(quote: str, page: str) -> tuple[int, int] | None:
+    for hyphen in ("", "-"):
+        wanted = "".join(form for form, _, _ in _forms(quote.strip(), _BREAK_IN_QUOTE, hyphen))
+        forms = list(_forms(page, _BREAK_ON_PAGE, hyphen))
+        text = "".join(form for form, _, _ in forms)
+        spans = [(start, end) for form, start, end in forms for _ in form]
+        at = text.find(wanted) if any(map(str.isalnum, wanted)) else -1
+        while at >= 0:
+            if _at_borders(text, at, at + len(wanted)):
+                return spans[at][0], spans[at + len(wanted) - 1][1]
+            at = text.find(wanted, at + 1)
+    return None
+
+
+def _forms(text: str, pattern: re.Pattern[str], hyphen: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the text piece by piece in one form, each with the span that it stands for."""
+    for match in pattern.finditer(text):
+        piece = match[0]
+        if match.lastgroup == "broken":
+            form = hyphen
+        elif match.lastgroup == "space":
+            form = " "
+        elif piece in _NOTHING:
+            form = ""
+        else:
+            form = unicodedata.normalize("NFKC", piece.translate(_SAME)).translate(_SAME)
+        if form:
+            yield form, match.start(), match.end()
+
+
+def _at_borders(text: str, start: int, end: int) -> bool:
+    """Return whether a stretch cuts no word and no number in two."""
+    first, last = text[start], text[end - 1]
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    return not (
+        (first.isalnum() and before[-1:].isalnum())
+        or (last.isalnum() and after[:1].isalnum())
+        # "5" is not in "2.5" nor "1" in "1,000": a number goes on behind its separator.
+        or (first.isdigit() and re.fullmatch(r"\d[.,]", before))
+        or (last.isdigit() and re.fullmatch(r"[.,]\d", after))
+    )

@@ -1,0 +1,110 @@
+"""Carrying out a plan exactly once, whatever crashes.
+
+The ledger has one entry for each tool call, by its id, which is stable over a crash:
+
+    transaction     [ledger: done, the plan's actions, the event]        one transaction
+    at_most_once    [ledger: begun, event] → call → [ledger: done, event]
+
+Killed anywhere, the first either happened whole or not at all. The second, found begun, may or may
+not have happened: nobody repeats it, and a person settles it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+from storage.errors import ConditionFailed, Conflict
+from storage.keys import key
+from storage.ports import Absent, Item, Put, Table, VersionIs
+from storage.trail import Trail
+from tools.registry import Plan, Safety
+
+State = Literal["begun", "done", "not_done"]
+_LEDGER: Final = "l/"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the ledger says of a tool call."""
+
+    state: State
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """On whose word an effect is done, and what exactly that person saw."""
+
+    by: str
+    binding: str
+    interrupt: str = ""
+
+
+class Effects:
+    """The ledger of a run, in the hand of its owner."""
+
+    def __init__(self, trail: Trail, table: Table, run_id: str) -> None:
+        self._trail = trail
+        self._table = table
+        self._pk = key("run", run_id)
+
+    async def find(self, call_id: str) -> Outcome | None:
+        """Return what became of a call, or None if it was never begun."""
+        item = await asyncio.to_thread(self._table.get, self._pk, _LEDGER + key(call_id))
+        if item is None:
+            return None
+        return Outcome(cast(State, item.body["state"]), cast(str, item.body["text"]))
+
+    async def perform(
+        self, call_id: str, tool: str, safety: Safety | None, plan: Plan, grant: Grant, task: str
+    ) -> Outcome:
+        """Carry out a plan, or return the outcome if that was done before.
+
+        Raises:
+            Conflict: what was approved no longer applies; nothing was done.
+            LeaseLost: this worker is outdated; nothing was done.
+        """
+        if plan.prepare:
+            await asyncio.to_thread(plan.prepare)
+        about: dict[str, Any] = {
+            "tool": tool,
+            "call": call_id,
+            "by": grant.by,
+            "binding": grant.binding,
+        }
+        if safety == "at_most_once":
+            begun = self._put(call_id, Outcome("begun"), Absent())
+            await self._trail.commit("effect_begun", [begun], node="act", task=task, **about)
+            if plan.call:
+                await asyncio.to_thread(plan.call)
+            return await self.settle(call_id, Outcome("done", plan.done), task, **about)
+        done = Outcome("done", plan.done)
+        try:
+            await self._trail.commit(
+                "effect",
+                [self._put(call_id, done, Absent()), *plan.actions],
+                node="act",
+                task=task,
+                **about,
+            )
+        except ConditionFailed as failure:
+            if found := await self.find(call_id):
+                return found
+            raise Conflict(
+                f"What was approved no longer applies, and nothing was done: {failure}"
+            ) from failure
+        return done
+
+    async def settle(self, call_id: str, outcome: Outcome, task: str, **about: Any) -> Outcome:
+        """Write down how a call that was begun has ended."""
+        kind = "effect" if outcome.state == "done" else "effect_not_done"
+        put = self._put(call_id, outcome, VersionIs(1), version=2)
+        await self._trail.commit(kind, [put], node="act", task=task, **about)
+        return outcome
+
+    def _put(
+        self, call_id: str, outcome: Outcome, when: Absent | VersionIs, *, version: int = 1
+    ) -> Put:
+        body: dict[str, Any] = {"state": outcome.state, "text": outcome.text}
+        item = Item(self._pk, _LEDGER + key(call_id), body, version)
+        return Put(item, when, table="runs")

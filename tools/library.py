@@ -1,0 +1,137 @@
+"""The library of a workspace: adding documents, finding passages, reading pages.
+
+It ties together what each does one thing: the parser in its sandbox, the document store, and the
+search index. The index is a local cache of what the store has; it is brought up to date before a
+search, and can be deleted at any time.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+from storage.documents import DocumentStore, document_id, sha256_of
+from storage.errors import NotFound
+from storage.records import Document, Identity, Page, Passage
+from tools.parsing import PARSER_VERSION
+from tools.sandbox import Sandbox
+from tools.search import Hit, Index, IndexedDocument
+
+_AT_ONCE = 32
+"""Documents whose pages are held in memory while they are indexed."""
+
+
+class Library:
+    """The documents of a workspace, searchable. Thread-safe."""
+
+    def __init__(
+        self, store: DocumentStore, index_at: Path, sandbox: Callable[[], Sandbox] = Sandbox
+    ) -> None:
+        self.store = store
+        self._index_at = index_at
+        self._make_sandbox = sandbox
+        self._lock = Lock()
+
+    @cached_property
+    def _sandbox(self) -> Sandbox:
+        return self._make_sandbox()
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self._index_at)
+
+    def close(self) -> None:
+        """End the children that parse."""
+        if "_sandbox" in self.__dict__:
+            self._sandbox.close()
+
+    def add(self, data: bytes, name: str, identity: Identity) -> tuple[Document, bool]:
+        """Add a file; return its document, and whether it is new.
+
+        Every file is recorded, whatever its status. Identical bytes are one document.
+        """
+        sha256 = sha256_of(data)
+        if found := self.store.find(sha256):
+            return found, False
+        self.store.keep_original(sha256, data)
+        with self._lock:
+            sandbox = self._sandbox
+        parsed = sandbox.parse(data, name)
+        document = Document(
+            id=document_id(sha256),
+            name=name,
+            sha256=sha256,
+            media_type=parsed.media_type,
+            status=parsed.status,
+            reason=parsed.reason,
+            pages=len(parsed.pages),
+            size=len(data),
+            added_at=time.time(),
+            added_by=identity.name,
+        )
+        added = self.store.add(document, parsed.pages, PARSER_VERSION)
+        return added, added == document
+
+    def refresh(self) -> None:
+        """Index what is in the store and not in the index."""
+        with self._lock:
+            missing = [d for d in self.store.all() if d.pages and not self._index.holds(d.sha256)]
+            for start in range(0, len(missing), _AT_ONCE):
+                self._index.add(map(self._indexed, missing[start : start + _AT_ONCE]))
+
+    def _indexed(self, document: Document) -> IndexedDocument:
+        return IndexedDocument(
+            document_id=document.id,
+            sha256=document.sha256,
+            name=document.name,
+            pages=self.store.pages(document.sha256),
+        )
+
+    def search(
+        self, query: str, *, documents: Sequence[str] = (), limit: int = 12
+    ) -> list[Passage]:
+        """Return the passages that answer a query best, best first.
+
+        Raises:
+            NotFound: one of `documents` is not in this workspace.
+        """
+        for each in documents:
+            self.store.get(each)
+        self.refresh()
+        hits = self._index.search(query, documents=documents, limit=limit)
+        return [self.passage(hit) for hit in hits]
+
+    def passage(self, hit: Hit) -> Passage:
+        """Return a hit with its text."""
+        document = self.store.get(hit.document_id)
+        page = self.store.pages(hit.sha256)[hit.page - 1]
+        return Passage(
+            document_id=hit.document_id,
+            document=document.name,
+            sha256=hit.sha256,
+            page=hit.page,
+            start=hit.start,
+            end=hit.end,
+            text=page.text[hit.start : hit.end],
+            score=hit.score,
+        )
+
+    def page(self, document_id: str, number: int) -> tuple[Document, Page]:
+        """Return a document and one of its pages, which count from 1.
+
+        Raises:
+            NotFound: there is no such document or page in this workspace.
+        """
+        return self.store.get(document_id), self.store.page(document_id, number)
+
+    def in_scope(self, documents: Sequence[str]) -> Iterator[Document]:
+        """Yield the documents named, or all if none is; those that are not there are left out."""
+        if not documents:
+            yield from self.store.all()
+            return
+        for each in documents:
+            try:
+                yield self.store.get(each)
+            except NotFound:
+                continue
