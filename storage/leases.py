@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from storage.audit import append_action, chain, digest, new_event
+from storage.audit import Head, append_action, chain, digest, new_event
 from storage.checkpoint_layout import CHECKPOINTS, id_of, partition
 from storage.errors import ConditionFailed, Conflict, Leased, LeaseLost
 from storage.fence import Fences, open_fence, record_fence
@@ -33,11 +33,11 @@ class Ownership:
     """A claimed run, and the right to write for it until the lease runs out unrenewed."""
 
     def __init__(
-        self, runs: RunStore, run: Run, owner: str, seconds: float, fences: Fences
+        self, runs: RunStore, run: Run, owner: str, seconds: float, fences: Fences, head: Head
     ) -> None:
         self.run = run
         self.fences = fences
-        self.trail = Trail(runs.audit, runs.table, run.id, run.epoch)
+        self.trail = Trail(runs.audit, runs.table, run.id, run.epoch, head)
         self._runs = runs
         self._owner = owner
         self._seconds = seconds
@@ -172,12 +172,14 @@ def claim(
         *kept.changed(due_at=to_ms(now + seconds), seen=newest, **changes),
     ]
     event = new_event(run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries)
+    linked = chain([event], runs.audit.head(run_id))
     try:
-        runs.table.transact([append_action(chain([event], runs.audit.head(run_id))), *actions])
+        runs.table.transact([append_action(linked), *actions])
     except ConditionFailed:
         raise Leased(f"Another worker was first to claim run {run_id}.", now) from None
     fences = record_fence(checkpoints, run.thread_id, lease.epoch + 1)
-    return Ownership(runs, run.model_copy(update=changes), owner, seconds, fences)
+    head = Head(linked[-1].event.seq + 1, linked[-1].hash)
+    return Ownership(runs, run.model_copy(update=changes), owner, seconds, fences, head)
 
 
 def _newest(checkpoints: Table, thread_id: str) -> str:

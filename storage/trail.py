@@ -19,14 +19,20 @@ SOON_SECONDS: Final = 0.2
 
 
 class Trail:
-    """The pen of one owner (one epoch) for one run. Safe for the tasks of one event loop."""
+    """The pen of one owner (one epoch) for one run. Safe for the tasks of one event loop.
 
-    def __init__(self, audit: AuditLog, table: Table, run_id: str, epoch: int) -> None:
+    It begins at the head that the owner's own claim has left, and never goes on from a head that it
+    has not followed event by event: so nothing of a later epoch can be passed over.
+    """
+
+    def __init__(
+        self, audit: AuditLog, table: Table, run_id: str, epoch: int, claimed: Head
+    ) -> None:
         self._audit = audit
         self._table = table
         self._run_id = run_id
         self._epoch = epoch
-        self._head: Head | None = None
+        self._head = claimed
         self._noted: list[Event] = []
         self._lock = asyncio.Lock()
         self._soon: asyncio.Task[None] | None = None
@@ -94,8 +100,7 @@ class Trail:
         """Append what was noted and the last events, until no event of a person is in the way."""
         noted = list(self._noted)
         while True:
-            head = self._head or self._audit.head(self._run_id)
-            linked = chain([*noted, *last], head)
+            linked = chain([*noted, *last], self._head)
             signed = [self._audit.anchor_of(linked)] if anchor else []
             try:
                 self._table.transact([append_action(linked), *actions, *signed])
@@ -103,18 +108,27 @@ class Trail:
                 if 0 not in failure.failed:
                     positions = tuple(position - 1 for position in failure.failed)
                     raise ConditionFailed(str(failure), positions) from failure
-                if not self._is_ours(linked, head):
-                    self._head = None
+                if not self._follow(linked):
                     continue
             for each in signed:
                 self._audit.copy_anchor(each)
             del self._noted[: len(noted)]
-            self._head = Head(head.seq + len(linked), linked[-1].hash)
+            self._head = Head(linked[-1].event.seq + 1, linked[-1].hash)
             return
 
-    def _is_ours(self, linked: Sequence[Linked], head: Head) -> bool:
-        """Return whether our own events stand there already: the answer to them was lost."""
-        found = list(self._audit.read(self._run_id, head.seq))
+    def _follow(self, linked: Sequence[Linked]) -> bool:
+        """Follow what stands where we wanted to write; return whether it is our own.
+
+        It is, if the answer to a transaction that committed was lost.
+
+        Raises:
+            LeaseLost: a later epoch has written.
+        """
+        found = list(self._audit.read(self._run_id, self._head.seq))
         if any(other.event.epoch > self._epoch for other in found):
             raise LeaseLost(f"Run {self._run_id} has a newer owner; this one stops.")
-        return found[: len(linked)] == list(linked)
+        if found[: len(linked)] == list(linked):
+            return True
+        if found:
+            self._head = Head(found[-1].event.seq + 1, found[-1].hash)
+        return False

@@ -1,0 +1,184 @@
+"""A plan is carried out once, whatever crashes, and by nobody who lost the lease."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from storage.audit import AuditLog
+from storage.errors import ConditionFailed, Conflict, LeaseLost
+from storage.leases import claim
+from storage.objects import ObjectStore
+from storage.ports import Action, Item, Put, VersionIs
+from storage.records import Identity, Run
+from storage.runs import RunStore
+from storage.signing import open_signer
+from storage.trail import Trail
+from storage.verification import verify_run
+from storage.workspace import Workspace, WorkspaceTable
+from tools.deliverables import plan_publish
+from tools.effects import Effects, Grant, Outcome
+from tools.registry import Plan, Safety
+
+GRANT = Grant(by="ann", binding="abc")
+Work = Callable[[Effects], Awaitable[Outcome | None]]
+
+
+@pytest.fixture
+def runs(workspace: Workspace, tmp_path: Path) -> RunStore:
+    signer = open_signer(tmp_path / "signing.key")
+    audit = AuditLog(workspace.tables.audit, workspace.buckets.state, signer)
+    store = RunStore(workspace.tables.runs, audit)
+    run = Run(id="r-1", thread_id="t-1", status="pending", question="?")
+    store.submit(run, Identity(name="ann", source="os"))
+    return store
+
+
+@pytest.fixture
+def objects(workspace: Workspace) -> ObjectStore:
+    return ObjectStore(workspace.tables.documents, workspace.buckets.deliverables)
+
+
+def as_owner(runs: RunStore, workspace: Workspace, work: Work, seconds: float = -1) -> Outcome:
+    """Claim the run, as each worker does anew, and do some work with its ledger."""
+    owned = claim(runs, workspace.tables.checkpoints, "r-1", owner="w", seconds=seconds)
+
+    async def go() -> Outcome | None:
+        outcome = await work(Effects(owned.trail, runs.table, "r-1"))
+        await owned.trail.flush()
+        return outcome
+
+    outcome = asyncio.run(go())
+    assert outcome
+    return outcome
+
+
+def perform(plan: Plan, safety: Safety = "transaction") -> Work:
+    return lambda effects: effects.perform("call-1", "tool", safety, plan, GRANT, "task")
+
+
+def kinds(runs: RunStore) -> list[str]:
+    return [linked.event.kind for linked in runs.audit.read("r-1")]
+
+
+def test_publishing_happens_once(
+    runs: RunStore, workspace: Workspace, objects: ObjectStore
+) -> None:
+    for _ in range(3):  # a worker that finds nothing in its state does it again
+        plan = plan_publish(objects, "memo.md", b"text")
+        outcome = as_owner(runs, workspace, perform(plan))
+        assert outcome == Outcome("done", "Published memo.md, version 1.")
+
+    published = objects.find("memo.md")
+    assert published
+    assert published.version == 1
+    assert objects.get("memo.md") == b"text"
+    assert kinds(runs).count("effect") == 1
+    assert verify_run(runs, "r-1").ok
+
+
+def test_the_effect_its_event_and_its_entry_commit_together(
+    runs: RunStore, workspace: Workspace, objects: ObjectStore
+) -> None:
+    plan = plan_publish(objects, "memo.md", b"text")
+    objects.keep(b"someone else's")
+    workspace.tables.documents.transact(objects.publish("memo.md", b"someone else's", None))
+
+    with pytest.raises(Conflict, match="no longer applies"):
+        as_owner(runs, workspace, perform(plan))
+
+    assert objects.get("memo.md") == b"someone else's"
+    assert "effect" not in kinds(runs)
+    assert as_owner(runs, workspace, _found_nothing) == Outcome("done", "nothing")
+
+
+async def _found_nothing(effects: Effects) -> Outcome:
+    assert await effects.find("call-1") is None
+    return Outcome("done", "nothing")
+
+
+def test_who_lost_the_lease_does_nothing(
+    runs: RunStore, workspace: Workspace, objects: ObjectStore
+) -> None:
+    stale = claim(runs, workspace.tables.checkpoints, "r-1", owner="old", seconds=-1)
+    claim(runs, workspace.tables.checkpoints, "r-1", owner="new", seconds=60)
+
+    async def late() -> None:
+        effects = Effects(stale.trail, runs.table, "r-1")
+        await effects.perform(
+            "call-1", "tool", "transaction", plan_publish(objects, "m.md", b"x"), GRANT, "task"
+        )
+
+    with pytest.raises(LeaseLost):
+        asyncio.run(late())
+    assert objects.find("m.md") is None
+
+
+class TestAtMostOnce:
+    """What takes no idempotency token is begun once; nobody repeats what may have been done."""
+
+    def test_it_is_called_once(self, runs: RunStore, workspace: Workspace) -> None:
+        calls: list[int] = []
+        plan = Plan(shows="", done="Sent.", call=lambda: calls.append(1))
+        assert as_owner(runs, workspace, perform(plan, "at_most_once")) == Outcome("done", "Sent.")
+        assert calls == [1]
+        assert kinds(runs)[-2:] == ["effect_begun", "effect"]
+        assert verify_run(runs, "r-1").ok
+
+    def test_killed_in_between_its_outcome_is_unknown(
+        self, runs: RunStore, workspace: Workspace
+    ) -> None:
+        def killed() -> None:
+            raise KeyboardInterrupt
+
+        plan = Plan(shows="", done="Sent.", call=killed)
+        with pytest.raises(KeyboardInterrupt):
+            as_owner(runs, workspace, perform(plan, "at_most_once"))
+
+        found = as_owner(runs, workspace, lambda effects: effects.find("call-1"))
+        assert found == Outcome("begun")
+        with pytest.raises(ConditionFailed):
+            as_owner(runs, workspace, perform(plan, "at_most_once"))
+
+    def test_a_person_settles_it(self, runs: RunStore, workspace: Workspace) -> None:
+        plan = Plan(shows="", done="Sent.", call=lambda: 1 / 0)  # type: ignore[arg-type]
+        with pytest.raises(ZeroDivisionError):
+            as_owner(runs, workspace, perform(plan, "at_most_once"))
+
+        settled = Outcome("not_done", "It was not sent, a person found.")
+        as_owner(runs, workspace, lambda effects: effects.settle("call-1", settled, "task"))
+        assert as_owner(runs, workspace, lambda effects: effects.find("call-1")) == settled
+        assert "effect" not in kinds(runs)
+        assert verify_run(runs, "r-1").ok
+
+
+def test_an_answer_that_was_lost_is_found_again(
+    runs: RunStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction committed, and its answer did not come back: nothing is done twice."""
+    owned = claim(runs, workspace.tables.checkpoints, "r-1", owner="w", seconds=60)
+    target = Item("item/a", "s", {"n": 1}, version=1)
+    workspace.tables.memory.put(target)
+    again = Put(Item("item/a", "s", {"n": 2}, version=2), VersionIs(1), table="memory")
+
+    async def twice(trail: Trail) -> None:
+        await trail.commit("effect", [again], call="call-1")
+        transact = WorkspaceTable.transact
+        attempts: list[int] = []
+
+        def committed_then_lost(self: WorkspaceTable, actions: Sequence[Action]) -> None:
+            transact(self, actions)
+            attempts.append(1)
+            if len(attempts) == 1:
+                raise ConditionFailed("as a repeated request would find it", (0, 1))
+
+        monkeypatch.setattr(WorkspaceTable, "transact", committed_then_lost)
+        third = Put(Item("item/a", "s", {"n": 3}, version=3), VersionIs(2), table="memory")
+        await trail.commit("effect", [third], call="call-2")
+
+    asyncio.run(twice(owned.trail))
+    found = workspace.tables.memory.get("item/a", "s")
+    assert found
+    assert found.body == {"n": 3}
+    assert kinds(runs).count("effect") == 2
