@@ -10,6 +10,7 @@ from langchain_core.tools import BaseTool
 from graph.desk import DESK
 from graph.resources import Resources
 from graph.worker import workers_alive
+from nodes.models import model_name
 from storage.audit import Linked, Verdict
 from storage.errors import InvalidInput, NotFound
 from storage.fence import record_fence
@@ -148,7 +149,7 @@ class Runs:
             question=question,
             documents=list(documents),
             input=given,
-            model=self._resources.settings.model_name,
+            model=model_name(self._resources.model),
         )
         after = self._resources.settings.lease_seconds if driven_here else 0.0
         entered = self._resources.runs.submit(run, self._resources.identity, due_in=after)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar
 
+from langchain_core.language_models import BaseChatModel
 from langgraph.graph import StateGraph
 
 from graph.api import Audit, Documents, FeedbackNotes, Operations, Runs
@@ -51,11 +52,13 @@ class Orchestrator:
         identity: Identity | None = None,
         graphs: Mapping[str, StateGraph[Any, Any]] | None = None,
         tools: Sequence[AddTools] = (),
+        model: BaseChatModel | None = None,
         settings: Settings | None = None,
     ) -> Self:
         """Open a workspace as the settings say: embedded and offline unless they say otherwise.
 
-        `graphs` adds state machines by name; each of `tools` is given the registry to add to.
+        `graphs` adds state machines by name; each of `tools` is given the registry to add to;
+        `model` is any LangChain chat model, instead of the one that the settings name.
 
         Raises:
             InvalidInput: a setting or the workspace's name cannot be used.
@@ -68,6 +71,7 @@ class Orchestrator:
             identity=identity,
             graphs=graphs,
             tools=tools,
+            model=model,
         )
         return cls(resources)
 

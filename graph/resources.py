@@ -46,6 +46,7 @@ class _Opened:
     identity: Identity
     graphs: Mapping[str, StateGraph[Any, Any]]
     add_tools: Sequence[AddTools]
+    model: BaseChatModel | None = None
     policy: Policy = DEFAULT
 
 
@@ -106,7 +107,7 @@ class Resources:
     @cached_property
     def model(self) -> BaseChatModel:
         """The model that answers."""
-        return open_model(self.settings)
+        return self._opened.model or open_model(self.settings)
 
     @cached_property
     def serializer(self) -> JsonPlusSerializer:
@@ -145,6 +146,7 @@ def open_resources(
     identity: Identity | None = None,
     graphs: Mapping[str, StateGraph[Any, Any]] | None = None,
     tools: Sequence[AddTools] = (),
+    model: BaseChatModel | None = None,
 ) -> Resources:
     """Open everything that the settings name."""
     backend = open_embedded(settings.home)
@@ -155,6 +157,7 @@ def open_resources(
         identity=identity or system_user(),
         graphs=graphs or {},
         add_tools=tools,
+        model=model,
     )
     return Resources(opened)
 

@@ -1,0 +1,258 @@
+"""The gate in front of every effect: the policy, then a person, on exactly what was shown."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from langchain_core.messages import ToolCall, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, Send
+from pydantic import BaseModel
+
+from nodes.act import act
+from nodes.context import Context
+from nodes.state import DeskState, Task
+from storage.records import Interrupt
+from storage.runs import Decided
+from tests.nodes.conftest import ANN, MakeContext, state
+from tools.effects import Outcome
+from tools.policy import Policy, Rule
+from tools.registry import Plan, Registry, plans, reads
+
+
+class Say(BaseModel):
+    """Arguments of the test's tools."""
+
+    text: str
+
+
+class Tools:
+    """Two tools: `look` reads and counts, `send` writes to `sent`."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+        self.sent: list[str] = []
+        self.addressee = "bob"
+        self.registry = Registry()
+
+        def look(text: str) -> tuple[str, Any]:
+            """Look."""
+            self.looked += 1
+            return f"saw {text}", [text]
+
+        def send(text: str) -> Plan:
+            """Send."""
+            shows = f"Send {text} to {self.addressee}."
+            return Plan(shows=shows, done=f"Sent {text}.", call=lambda: self.sent.append(text))
+
+        self.registry.add(reads(Say, look), "read")
+        self.registry.add(plans(Say, send), "write", "at_most_once")
+
+
+@pytest.fixture
+def tools() -> Tools:
+    return Tools()
+
+
+class Harness:
+    """`act` in a graph of its own, with a record of decisions beside it."""
+
+    def __init__(self, context: Context) -> None:
+        self.record: list[Decided] = []
+        self.context = replace(context, approvals=lambda: self.record)
+        self.call = ToolCall(name="send", args={"text": "hello"}, id="call-1", type="tool_call")
+        graph = StateGraph(DeskState, context_schema=Context)
+        by_send: Any = act
+        graph.add_node("act", by_send, destinations=("done",))
+        graph.add_node("done", lambda state: {})
+        graph.add_conditional_edges(START, self._task)
+        self.graph = graph.compile(checkpointer=InMemorySaver())
+        self.at: Any = {"configurable": {"thread_id": "t"}}
+
+    def _task(self, _: DeskState) -> list[Send]:
+        return [Send("act", Task(call=self.call, agent="done", versions=["v1"]))]
+
+    def go(self, given: Any = None, **call: Any) -> ToolMessage | None:
+        """Run until the call is answered; None if it asks."""
+        if call:
+            self.call = ToolCall(**{**self.call, **call})  # type: ignore[typeddict-item]
+        given = state() if given is None else given
+        final = asyncio.run(self.graph.ainvoke(given, self.at, context=self.context))
+        return final["scratch"][-1] if final.get("scratch") else None
+
+    @property
+    def asked(self) -> Interrupt:
+        (found,) = self.graph.get_state(self.at).interrupts
+        return Interrupt(id=found.id, kind="approval", value=found.value)
+
+    def decide(self, decision: dict[str, Any], *, on_record: bool = True) -> ToolMessage | None:
+        """Decide what is asked, as the record and the graph would get it."""
+        asked = self.asked
+        if on_record:
+            self.record.append(Decided(asked, decision, ANN, 1.0))
+        return self.go(Command(resume={asked.id: decision}))
+
+
+@pytest.fixture
+def harness(context: MakeContext, tools: Tools) -> Callable[..., Harness]:
+    return lambda **options: Harness(context(registry=tools.registry, **options))
+
+
+class TestPolicy:
+    def test_a_read_that_is_allowed_is_done(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        answer = harness().go(name="look", args={"text": "x"})
+        assert answer
+        assert (answer.content, answer.artifact, answer.tool_call_id) == ("saw x", ["x"], "call-1")
+
+    def test_without_a_rule_nothing_is_done(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        for name in ("look", "send"):
+            answer = harness(policy=Policy()).go(name=name, args={"text": "x"})
+            assert answer
+            assert answer.status == "error"
+            assert "not allowed" in answer.content
+        assert (tools.looked, tools.sent) == (0, [])
+
+    def test_a_rule_may_allow_a_write_without_asking(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        answer = harness(policy=Policy((Rule(verdict="allow", tool="send"),))).go()
+        assert answer
+        assert tools.sent == ["hello"]
+
+    @pytest.mark.parametrize(
+        ("call", "why"),
+        [
+            ({"name": "explode"}, "no tool 'explode'"),
+            ({"args": {}}, "text: Field required"),
+            ({"args": {"text": 7}}, "text: Input should be a valid string"),
+        ],
+    )
+    def test_what_cannot_be_called_is_said(
+        self, harness: Callable[..., Harness], call: dict[str, Any], why: str
+    ) -> None:
+        answer = harness().go(**call)
+        assert answer
+        assert answer.status == "error"
+        assert why in answer.content
+
+
+class TestApproval:
+    def test_nothing_is_done_before_a_person_approves(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        assert desk.go() is None
+        assert tools.sent == []
+        value = desk.asked.value
+        assert value["action_requests"] == [
+            {"name": "send", "args": {"text": "hello"}, "description": "Send hello to bob."}
+        ]
+        assert value["review_configs"][0]["allowed_decisions"] == ["approve", "edit", "reject"]
+
+        answer = desk.decide({"type": "approve"})
+        assert answer
+        assert answer.content == "Sent hello."
+        assert tools.sent == ["hello"]
+        assert desk.context.effects.grants[0].by == "ann"  # type: ignore[attr-defined]
+
+    def test_a_rejection_goes_back_with_its_reason(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.go()
+        answer = desk.decide({"type": "reject", "message": "wrong person"})
+        assert answer
+        assert answer.status == "error"
+        assert "wrong person" in answer.content
+        assert tools.sent == []
+
+    def test_an_edit_is_what_is_done(self, harness: Callable[..., Harness], tools: Tools) -> None:
+        desk = harness()
+        desk.go()
+        edit = {"name": "send", "args": {"text": "good day"}}
+        desk.decide({"type": "edit", "edited_action": edit})
+        assert tools.sent == ["good day"]
+
+    @pytest.mark.parametrize(
+        "edit", [{"name": "look", "args": {"text": "x"}}, {"name": "send", "args": {}}, {}]
+    )
+    def test_an_edit_that_does_not_fit_does_nothing(
+        self, harness: Callable[..., Harness], tools: Tools, edit: dict[str, Any]
+    ) -> None:
+        desk = harness()
+        desk.go()
+        answer = desk.decide({"type": "edit", "edited_action": edit})
+        assert answer
+        assert answer.status == "error"
+        assert tools.sent == []
+
+    def test_a_decision_that_is_not_on_the_record_counts_for_nothing(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.go()
+        first = desk.asked
+        assert desk.decide({"type": "approve"}, on_record=False) is None
+        assert tools.sent == []
+        assert desk.asked.id != first.id
+
+    def test_an_approval_is_void_when_what_was_shown_has_changed(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.go()
+        tools.addressee = "eve"
+        assert desk.decide({"type": "approve"}) is None
+        assert tools.sent == []
+        assert desk.asked.value["action_requests"][0]["description"] == "Send hello to eve."
+        desk.decide({"type": "approve"})
+        assert tools.sent == ["hello"]
+
+    def test_an_approval_is_for_this_version_of_the_documents_and_of_the_graph(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.go()
+        desk.context = replace(desk.context, version="2")
+        assert desk.decide({"type": "approve"}) is None
+        assert tools.sent == []
+
+
+class TestOnce:
+    def test_a_call_that_was_done_is_not_done_again(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.context.effects.done["call-1"] = Outcome("done", "Sent before.")  # type: ignore[attr-defined]
+        answer = desk.go()
+        assert answer
+        assert answer.content == "Sent before."
+        assert tools.sent == []
+
+    def test_an_unknown_outcome_waits_for_a_person(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.context.effects.done["call-1"] = Outcome("begun")  # type: ignore[attr-defined]
+        assert desk.go() is None
+        assert desk.asked.value["kind"] == "outcome_unknown"
+        answer = desk.decide({"type": "not_done"})
+        assert answer
+        assert "not done" in answer.content
+        assert tools.sent == []
+
+    def test_what_was_read_is_recorded_before_it_is_used(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.go(name="look", args={"text": "x"})
+        recorded = desk.context.recordings.all("t")
+        assert len(recorded) == 1
+        assert "saw x" in recorded[0].response
