@@ -44,7 +44,10 @@ class Drive:
         self._owned = owned
         self._run = owned.run
         self._recordings = Recordings(
-            resources.workspace.tables.runs, resources.workspace.buckets.state, owned.run.id
+            resources.workspace.tables.runs,
+            resources.workspace.buckets.state,
+            owned.run.id,
+            owned.run.retries,
         )
         self._model = Recorded(
             inner=resources.model, recordings=self._recordings, journal=owned.trail

@@ -2,7 +2,8 @@
 
 A task that runs again after a crash finds the answers that it had: the same (task, ordinal) with
 the same request gives the recorded response, and nothing is asked or paid for twice. The first
-recording stands; who comes later with another answer gets the first.
+recording stands; who comes later with another answer gets the first. Only when a person has a run
+tried again after an error are its open tasks asked anew: each such round has recordings of its own.
 """
 
 from dataclasses import dataclass
@@ -27,20 +28,21 @@ class Recording:
 
 
 class Recordings:
-    """The recordings of one run."""
+    """The recordings of one run, in one round of it."""
 
-    def __init__(self, table: Table, blobs: Blobs, run_id: str) -> None:
+    def __init__(self, table: Table, blobs: Blobs, run_id: str, round_: int = 0) -> None:
         self._table = table
         self._blobs = blobs
         self._pk = key("run", run_id)
+        self._round = round_
 
     def get(self, kind: str, task: str, ordinal: int) -> Recording | None:
         """Return what was recorded, or None."""
-        item = self._table.get(self._pk, _sk(kind, task, ordinal))
+        item = self._table.get(self._pk, self._sk(kind, task, ordinal))
         return self._recording(item) if item else None
 
     def all(self, kind: str) -> list[Recording]:
-        """Return all recordings of a kind."""
+        """Return all recordings of a kind, of all rounds."""
         found = self._table.query(self._pk, prefix=f"{kind}/")
         return [self._recording(item) for item in found]
 
@@ -52,7 +54,7 @@ class Recordings:
         else:
             body["object"] = f"{self._pk}/{digest(recording.response)}"
             self._blobs.put(body["object"], recording.response.encode())
-        item = Item(self._pk, _sk(kind, task, ordinal), body)
+        item = Item(self._pk, self._sk(kind, task, ordinal), body)
         try:
             self._table.put(item, Absent())
         except ConditionFailed:
@@ -68,6 +70,5 @@ class Recordings:
             response = self._blobs.get(cast(str, item.body["object"])).decode()
         return Recording(cast(str, item.body["request"]), cast(str, response))
 
-
-def _sk(kind: str, task: str, ordinal: int) -> str:
-    return f"{kind}/{key(task, ordinal)}"
+    def _sk(self, kind: str, task: str, ordinal: int) -> str:
+        return f"{kind}/{key(task, self._round, ordinal)}"

@@ -139,6 +139,8 @@ class Run(Record):
     """The epoch of the latest claim; it counts from 1 on each thread."""
     tries: int = 0
     """Claims since the last new checkpoint."""
+    retries: int = 0
+    """How often a person had it tried again after an error."""
     answer: Answer | None = None
     interrupts: list[Interrupt] = Field(default_factory=list)
     """Those that wait for a decision."""

@@ -289,7 +289,13 @@ class RunStore:
             if lease.run_id or newest.id != run_id:
                 raise Busy(f"Thread {kept.run.thread_id!r} has gone on with run {newest.id}.")
             event = new_event(run_id, kept.run.epoch, "retried", by=identity.name)
-            again = kept.changed(due_at=to_ms(time.time()), status="pending", error="", tries=0)
+            again = kept.changed(
+                due_at=to_ms(time.time()),
+                status="pending",
+                error="",
+                tries=0,
+                retries=kept.run.retries + 1,
+            )
             return [lease.put(run_id=run_id), *again], [event]
 
         return self._change(run_id, change)

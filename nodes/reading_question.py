@@ -1,0 +1,164 @@
+"""Reads a question: what it asks about, and what kind of answer would do.
+
+A question is general English; nothing here knows what a question is about. Words that it links
+with "or", "and" or commas are alternatives: one of them is enough, so they form one slot. The
+words that every question about a document shares ("agreement", "party") weigh nothing as slots.
+Next: `nodes/reading_score.py` weighs sentences against what this returns.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+from nodes.reading_text import FRAME, FUNCTION, WORD, content, stem, terms
+
+Kind = Literal["title", "parties", "made", "clause"]
+
+_ASKING: Final = frozenset(
+    map(stem, "which what who whom whose where when how why whether there is are do does did can".split())
+)
+_LINK: Final = re.compile(r"[,/]|\b(?:or|and|nor)\b", re.IGNORECASE)
+_BREAK: Final = re.compile(r"[:;?.]|\b(?:which|who|that)\b")
+_PART: Final = re.compile(r"[,:;?.()]|\b(?:or|and|such as|so that)\b")
+_EXAMPLES: Final = re.compile(r"[:;]|\bsuch as\b|\bincluding\b|\bThis (?:also )?includes\b")
+
+_YES_NO: Final = re.compile(
+    r"\s*(?:is|are|was|were|does|do|did|can|may|must|shall|will|would|has|have|could|should)\b",
+    re.IGNORECASE,
+)
+_UNCONDITIONAL: Final = re.compile(
+    r"\b(?:without|any reason|no reason|any time|regardless|merely|solely|at will)\b", re.IGNORECASE
+)
+_WHEN: Final = re.compile(
+    r"\b(?:when|(?:what|which) (?:\w+ )?(?:date|day)|date|until)\b", re.IGNORECASE
+)
+_HOW_LONG: Final = re.compile(
+    r"\bhow (?:long|much notice|many (?:hours|days|weeks|months|years))\b|\bduration\b"
+    r"|\b(?:what|which) (?:\w+ ){0,3}(?:periods?|terms?|length)\b|\b(?:time|successive) periods?\b"
+    r"|\bperiod of time\b|\bnotice period\b",
+    re.IGNORECASE,
+)
+_HOW_MUCH: Final = re.compile(
+    r"\bhow much\b(?! notice)"
+    r"|\bwhat (?:\w+ ){0,2}(?:amount|price|fees?|sum|rent|costs?|revenues?|income)\b",
+    re.IGNORECASE,
+)
+
+_WHOLE: Final = (
+    r"(?:this|the|it|our|your)\b(?: \w+){0,2}? ?"
+    r"(?:agreement|contract|document|lease|policy|report|deed|plan|letter|licen[cs]e|statement|it)?"
+)
+_TITLE: Final = re.compile(
+    rf"\b(?:title|name|heading|headline|called|entitled)\b.*\b{_WHOLE}|\b{_WHOLE} (?:called|entitled)\b",
+    re.IGNORECASE,
+)
+_PARTIES: Final = re.compile(
+    r"\bwho (?:are|is|were) (?:\w+ ){0,5}?part(?:y|ies)\b"
+    r"|\b(?:names?|identify|list) (?:\w+ ){0,3}part(?:y|ies)\b"
+    r"|\bbetween (?:which|what|whom)\b|\b(?:which|what) (?:\w+ ){0,3}(?:are|were) (?:the )?parties\b"
+    r"|\bwho (?:\w+ )?(?:signed|made|entered into|concluded|executed)\b",
+    re.IGNORECASE,
+)
+_MAKING: Final = frozenset(
+    map(stem, "date dated day made make enter entered into sign signed execute executed conclude concluded "
+        "issue issued publish published write written as".split())
+)
+_NAMING: Final = frozenset(
+    map(stem, "title name heading headline called entitled given give document call lease policy report "
+        "deed plan letter license licence statement written under head concluded".split())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked, taken apart. All words are stems."""
+
+    text: str
+    kind: Kind
+    terms: tuple[str, ...]
+    """Content words, each once, in order."""
+    core: frozenset[str]
+    """Those before any examples or explanation."""
+    slots: tuple[tuple[str, ...], ...]
+    """Content words without the frame; alternatives together."""
+    parts: tuple[tuple[str, ...], ...]
+    """The content words between commas and conjunctions."""
+    pairs: frozenset[tuple[str, str]]
+    """Neighbouring words, at least one of them a content word."""
+    yes_no: bool
+    unconditional: bool
+    when: bool
+    how_long: bool
+    how_much: bool
+
+
+@lru_cache(maxsize=256)
+def read_question(text: str) -> Question:
+    """Take a question apart."""
+    sequence = terms(text)
+    words = tuple(dict.fromkeys(t for t in sequence if t not in FUNCTION))
+    when, long = bool(_WHEN.search(text)), bool(_HOW_LONG.search(text))
+    return Question(
+        text=text,
+        kind=_kind(text, words, when),
+        terms=words,
+        core=frozenset(terms(_EXAMPLES.split(text, maxsplit=1)[0])) & frozenset(words),
+        slots=_slots(text),
+        parts=_parts(text),
+        pairs=_pairs(sequence),
+        yes_no=bool(_YES_NO.match(text)),
+        unconditional=bool(_UNCONDITIONAL.search(text)),
+        when=when,
+        how_long=long,
+        how_much=bool(_HOW_MUCH.search(text)),
+    )
+
+
+def _kind(text: str, words: tuple[str, ...], when: bool) -> Kind:
+    rest = set(words) - FRAME
+    if _TITLE.search(text) and rest <= _NAMING:
+        return "title"
+    if _PARTIES.search(text):
+        return "parties"
+    if when and rest - _NAMING <= _MAKING and rest & _MAKING:
+        return "made"
+    return "clause"
+
+
+def _pairs(sequence: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    both = zip(sequence, sequence[1:], strict=False)
+    return frozenset(
+        (a, b)
+        for a, b in both
+        if not (a in FUNCTION and b in FUNCTION) and a not in _ASKING and b not in _ASKING
+    )
+
+
+def _parts(text: str) -> tuple[tuple[str, ...], ...]:
+    parts = (tuple(dict.fromkeys(t for t in terms(p) if t not in FUNCTION)) for p in _PART.split(text))
+    return tuple(part for part in parts if part)
+
+
+def _slots(text: str) -> tuple[tuple[str, ...], ...]:
+    """Group content words with their alternatives: "books, records or premises" is one slot."""
+    groups: list[list[str]] = []
+    last = None
+    for match in WORD.finditer(text):
+        (term,) = terms(match[0]) or ("",)
+        if term in FUNCTION:
+            continue
+        gap = text[last : match.start()] if last is not None else ""
+        if last is not None and _LINK.search(gap) and not _BREAK.search(gap):
+            groups[-1].append(term)
+        else:
+            groups.append([term])
+        last = match.end()
+    slots = (tuple(dict.fromkeys(t for t in group if t not in FRAME)) for group in groups)
+    seen: set[str] = set()
+    found = []
+    for slot in slots:
+        if content(slot) - seen:
+            found.append(slot)
+        seen.update(slot)
+    return tuple(found)

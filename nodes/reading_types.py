@@ -1,0 +1,242 @@
+"""Recognises dates, periods, amounts, and the parts of an opening: title, parties, date.
+
+The patterns are of English business writing in general: how a date is written, where a title
+stands, how a preamble names those between whom something is made. They must never name a kind of
+clause. Every function returns stretches of the text it was given, never a normalised value.
+Next: `nodes/reading.py` decides when to ask for them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tools.passages import Span, is_heading, sentences
+
+_MONTH: Final = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+)
+_BLANK: Final = r"_+|\[[^\]]{0,6}\]"  # what a form leaves open
+_ORDINAL: Final = r"\s?(?:st|nd|rd|th|t\s?h)"
+DATE: Final = re.compile(
+    rf"""
+      \b{_MONTH}\s+(?:\d{{1,2}}\b{_ORDINAL}?|\d{{1,2}}{_ORDINAL}|{_BLANK})\s*,?\s*(?:\d{{4}}|{_BLANK})
+    | (?:\b\d{{1,2}}{_ORDINAL}?|{_BLANK})\s+day\s+of\s+(?:{_MONTH}|{_BLANK})
+        (?:\s*,?\s*(?:\d{{4}}|{_BLANK}))?(?:,\s+in\s+the\s+year\s+(?:\d{{4}}|{_BLANK}))?
+    | \b\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH}\s*,?\s+\d{{4}}
+    | \b\d{{1,2}}([/.-])\d{{1,2}}\1(?:\d{{4}}|\d{{2}})\b
+    | \b\d{{4}}-\d{{2}}-\d{{2}}\b
+    | \b{_MONTH}\s+\d{{4}}\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_NUMBER: Final = (
+    r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|eighteen|twenty|thirty"
+    r"|forty|sixty|ninety|hundred)"
+)
+PERIOD: Final = re.compile(
+    rf"\b{_NUMBER}\)?[\s-]+(?:\(?\d+\)?[\s-]+)?"
+    r"(?:(?:calendar|business|consecutive|working|full|additional|successive) )?"
+    r"(?:day|week|month|year|quarter|hour)s?\b",
+    re.IGNORECASE,
+)
+AMOUNT: Final = re.compile(
+    r"(?:[$€£]|USD|EUR|GBP|US\$)\s?\d|\bdollars?\b|\d\s?%|\bpercent", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stretch of a text that may be what is asked for; the higher the score the likelier."""
+
+    score: float
+    text: int
+    """Which of the texts, counted from 0."""
+    span: Span
+
+
+# --- The date of a document
+
+_MAKING: Final = re.compile(
+    r"\b(?:dated?|as\s+of|made|entered\s+into|executed|signed|this)\b", re.IGNORECASE
+)
+_JUST_BEFORE: Final = re.compile(
+    r"\b(?:dated(?:\s+as\s+of)?|as\s+of|entered\s+into(?:\s+\w+){0,4}|date:?)(?:\s+(?:the|this))*\s*$",
+    re.IGNORECASE,
+)
+_OF_ANOTHER: Final = re.compile(
+    r"\b(?:act\s+of|(?:agreement|letter|plan|lease|contract|note)[,\s]+dated)(?:\s+as\s+of)?\s*$",
+    re.IGNORECASE,
+)
+_ENDS: Final = re.compile(r"\b(?:expir|terminat|until|end(?:s|ing)|through)\w*\b", re.IGNORECASE)
+_IN_FORCE: Final = re.compile(r"\b(?:effective|commenc|begin)", re.IGNORECASE)
+_STAMP: Final = re.compile(r"\b(?:source|filed|exhibit|form|rev)\b", re.IGNORECASE)
+_SELF: Final = re.compile(r"\bthis\b|\bbetween\b|\bamong\b", re.IGNORECASE)
+
+
+def document_dates(texts: Sequence[str], first: Sequence[bool]) -> list[Found]:
+    """Find the date on which the document itself was made, likeliest first.
+
+    `first` says which texts open the document: there the date of a document stands, or else beside
+    its signatures.
+    """
+    found = [
+        Found(_date_score(text, match, opens), number, Span(match.start(), match.end()))
+        for number, (text, opens) in enumerate(zip(texts, first, strict=True))
+        for match in DATE.finditer(text)
+    ]
+    return sorted(found, key=lambda f: (-f.score, f.text, f.span))
+
+
+def _date_score(text: str, match: re.Match[str], opens: bool) -> float:
+    before = text[max(0, match.start() - 60) : match.start()]
+    line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+    around = text[max(0, match.start() - 200) : match.end() + 200]
+    score = 2.0 * opens - match.start() / 3000
+    score += 0.7 * min(3, len({m[0].lower() for m in _MAKING.finditer(before)}))
+    score += 1.0 * bool(_JUST_BEFORE.search(before))
+    score += 0.7 * bool(_SELF.search(around))
+    score -= 1.5 * bool(_OF_ANOTHER.search(before[-40:]))
+    score -= 1.5 * bool(_ENDS.search(before[-30:]))
+    score -= 1.0 * bool(_IN_FORCE.search(before[-25:]))
+    score -= 3.0 * bool(_STAMP.search(line))
+    return score
+
+
+# --- Those between whom something is made
+
+_BETWEEN: Final = re.compile(r"\b(?:by\s+and\s+)?(?:between|among(?:st)?)\b:?", re.IGNORECASE)
+_BY: Final = re.compile(r"\b(?:entered\s+into|made)\s+by\b", re.IGNORECASE)
+_NAME_FOLLOWS: Final = re.compile(r"[\s:,]*(?:the\s+|\(\d\)\s*)?(?:[A-Z“\"(]|[a-z]-?[A-Z]|[a-z]-[a-z])")
+_BODY: Final = re.compile(
+    r"\b(?:WHEREAS|RECITALS?|WITNESSETH|W I T N E S S|NOW,?\s+THEREFORE|BACKGROUND|Whereas|Recitals)\b"
+    r"|\bagrees?\s+as\s+follows"
+)
+# A defined name in parentheses: (the "Buyer"), (hereinafter “Seller”), ("A" or "B").
+_CALLED: Final = re.compile(
+    r"\([^()\"“”]{0,90}[\"“']{1,2}\s?(?P<name>[^\"“”()]{1,60}?)[\s,.]*[\"”']{1,2}"
+    r"(?:[^()\"“”]{0,30}[\"“][^\"“”()]{1,50}[\"”])*[^()\"“”]{0,60}\)"
+    r"|[\"“]\((?P<inside>[^\"“”()]{1,60})\)[\"”]"
+    r"|(?<=\s)\((?P<bare>[A-Z][A-Za-z]{2,30})\)"
+)
+_JOINT: Final = re.compile(r"\b(?:collectively|together|each|individually|either)\b", re.IGNORECASE)
+_NO_NAME: Final = re.compile(r"\b(?:Agreement|Date|Term|Contract|Lease)\b", re.IGNORECASE)
+_JOINER: Final = re.compile(
+    r"(?:[\s,;:.()\d]|\b(?:and/or|and|by|between|among|or|the(?=\s+[a-z])|the(?=\s+[A-Z])"
+    r"|on\s+the\s+one\s+hand|on\s+the\s+other(?:\s+hand)?|together\s+with)\b)+",
+    re.IGNORECASE,
+)
+_AND: Final = re.compile(r"\band\s+(?=[A-Z])")
+_DESCRIBED: Final = re.compile(
+    r",?\s+(?:an?\s|having|located|with\s|whose|organi[sz]ed|incorporated|formed|doing|duly|at\s"
+    r"|company\s+number|residing|for\s|formerly)|,\s(?!(?:Inc|LLC|L\.|Ltd|Corp|LP|PLC|S\.A|N\.A))|\s\("
+)
+_FORMS: Final = (
+    "Incorporated Inc Corporation Corp LLC L.L.C Limited Ltd LP L.P LLP PLC GmbH AG S.A N.V B.V Pty "
+    "Company Co Partnership Association University Foundation Trust Bank"
+).split()
+_FORM: Final = "|".join(re.escape(f) for form in _FORMS for f in dict.fromkeys((form, form.upper())))
+COMPANY: Final = re.compile(
+    rf"[A-Z][\w.&'’-]*(?:,?\s+(?:(?:of|and|the|de|&)\s+)?[A-Z(&][\w.&'’()-]*){{0,8}}?,?\s+(?:{_FORM})\b\.?"
+)
+_ARTICLE: Final = re.compile(r"\b[Aa]n?\s+$")
+_BEGINS_NAME: Final = re.compile(r"(?!(?:An?|Whose|With|Is|Are|Its)\s)[A-Z0-9“\"]|[a-z]\w?-?[A-Z]|[a-z]+-[a-z]")
+LONGEST_NAME: Final = 120
+
+
+def parties(text: str) -> list[Span]:
+    """Find those between whom a document is made, each with its defined name, in order."""
+    best: list[Span] = []
+    for pattern in (_BETWEEN, _BY):
+        for anchor in pattern.finditer(text):
+            if len(best) < 2 and _NAME_FOLLOWS.match(text, anchor.end()):
+                found = _parties_after(text, anchor.end())
+                best = found if len(found) > len(best) else best
+    return best
+
+
+def _parties_after(text: str, start: int) -> list[Span]:
+    body = _BODY.search(text, start)
+    end = min(body.start() if body else len(text), start + 1800)
+    stop = next((s.end for s in sentences(text) if s.start <= start < s.end), end)
+    found = list(_called(text, start, min(stop, end)))
+    if len(found) < 2:
+        found = list(_called(text, start, end))
+    if len(found) < 2:
+        taken = found
+        names = (Span(m.start(), m.end()) for m in COMPANY.finditer(text, start, end))
+        names = (n for n in names if not _ARTICLE.search(text, max(0, n.start - 4), n.start))
+        apart = (n for n in names if all(n.end <= t.start or t.end <= n.start for t in taken))
+        found = sorted([*taken, *apart])
+    return [span for span in found if span.end - span.start <= LONGEST_NAME]
+
+
+def _called(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield each name that a defined name in parentheses follows."""
+    at = start
+    seen = False
+    for match in _CALLED.finditer(text, start, end):
+        name = match["name"] or match["inside"] or match["bare"]
+        joiner = _JOINER.match(text, at)
+        begin = joiner.end() if joiner else at
+        for again in _BETWEEN.finditer(text, begin, match.start()):
+            begin = again.end() + len(text[again.end() :]) - len(text[again.end() :].lstrip())
+        described = text[begin : match.start()].rstrip()
+        if not _BEGINS_NAME.match(described):
+            # What went before is described first: ", a Nevada corporation, and Stephen Marley".
+            begin = max((m.end() + begin for m in _AND.finditer(described)), default=begin)
+            described = text[begin : match.start()].rstrip()
+        at = match.end()
+        if (seen and _JOINT.search(match[0])) or _NO_NAME.search(name):
+            continue
+        if not _BEGINS_NAME.match(described):
+            continue
+        seen = True
+        if match.end() - begin <= LONGEST_NAME:
+            yield Span(begin, match.end())
+            continue
+        after = _DESCRIBED.search(described)
+        yield Span(begin, begin + min(after.start() if after else len(described), LONGEST_NAME))
+
+
+# --- The title
+
+_KINDS: Final = re.compile(
+    r"\b(?:agreement|contract|lease|polic(?:y|ies)|report|statement|plan|letter|memorandum|deed"
+    r"|licen[cs]e|order|terms|conditions|notice|certificate|minutes|addendum|amendment|handbook|guide"
+    r"|manual|charter|by-?laws)\b",
+    re.IGNORECASE,
+)
+_LABEL: Final = re.compile(r"(?:exhibit|annex|schedule|appendix|page|source)\b", re.IGNORECASE)
+_SENTENCE_LIKE: Final = re.compile(
+    r"\b(?:this|is|are|shall|has|have|been|between|by)\b|[.;:,]$", re.IGNORECASE
+)
+_SMALL: Final = frozenset("a an and for in of on the to".split())
+
+
+def titles(text: str) -> list[Found]:
+    """Find the title in the opening of a document, likeliest first: one line, or two together."""
+    lines = [(m.start(), m.end()) for m in re.finditer(r"\S(?:[^\r\n]*\S)?", text)][:25]
+    flat = " ".join(text.lower().split())
+    found = []
+    for number, (start, end) in enumerate(lines):
+        found.append(Found(_title_score(text[start:end], number, flat), 0, Span(start, end)))
+        if number + 1 < len(lines):
+            span = Span(start, lines[number + 1][1])
+            both = text[span.start : span.end]
+            if text[start:end].isupper() == text[slice(*lines[number + 1])].isupper():
+                found.append(Found(_title_score(both, number, flat) - 0.1, 0, span))
+    return sorted(found, key=lambda f: (-f.score, f.span))
+
+
+def _title_score(line: str, number: int, flat: str) -> float:
+    words = line.split()
+    telling = [w for w in words if w[0].isalpha() and w.lower() not in _SMALL]
+    if not telling or len(words) > 14 or len(line) > LONGEST_NAME:
+        return -9.0
+    score = sum(w[0].isupper() for w in telling) / len(telling) - 0.06 * number
+    score += 1.5 * bool(_KINDS.search(line)) + 0.7 * bool(_KINDS.search(words[-1]))
+    score += 0.4 * line.isupper() + 1.2 * (flat.count(" ".join(line.lower().split())) > 1)
+    score -= 2.5 * bool(_LABEL.match(line)) + 1.4 * bool(_SENTENCE_LIKE.search(line))
+    return score - 1.0 * (len(words) == 1) + 0.2 * is_heading(line)

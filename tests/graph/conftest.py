@@ -1,0 +1,59 @@
+"""A desk of one's own, for each test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graph import Orchestrator
+from graph.settings import Settings
+
+LEASE = (
+    'LEASE\n\nThis lease is made on 1 March 2024 between Harbor Row LLC (the "Landlord") and '
+    'Quill & Post Inc. (the "Tenant").\n\n'
+    "1. Term. The term of this lease is five years and begins on 1 April 2024.\n\n"
+    "2. Early termination. The Tenant may terminate this lease early on ninety days' written "
+    "notice to the Landlord.\n"
+    "\f"
+    "3. Rent. The Tenant shall pay a monthly rent of $4,200, due on the first day of a month.\n\n"
+    "4. Governing law. This lease is governed by the laws of the State of Ohio.\n"
+)
+SUPPLY = (
+    "SUPPLY AGREEMENT\n\nThis agreement is made between Tern Metals GmbH and Kestrel Works Ltd.\n\n"
+    "1. Payment. Each invoice is payable within forty-five days of receipt.\n\n"
+    "2. Governing law. This agreement is governed by the laws of Bavaria.\n"
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        home=tmp_path / "home",
+        signing_key=tmp_path / "keys" / "signing.key",
+        model="offline",
+        lease_seconds=5,
+    )
+
+
+OpenDesk = Callable[..., Orchestrator]
+
+
+@pytest.fixture
+def open_desk(settings: Settings) -> Iterator[OpenDesk]:
+    """Open desks on one home; each is closed in the end."""
+    opened: list[Orchestrator] = []
+
+    def open_one(workspace: str = "default", **options: Any) -> Orchestrator:
+        opened.append(Orchestrator.open(workspace, **{"settings": settings, **options}))
+        return opened[-1]
+
+    yield open_one
+    for desk in opened:
+        desk.close()
+
+
+@pytest.fixture
+def desk(open_desk: OpenDesk) -> Orchestrator:
+    return open_desk()

@@ -1,0 +1,244 @@
+"""Killed at any moment, a run is finished by whoever comes next, as if nothing had happened.
+
+`ask` and a worker are killed with SIGKILL inside every node and at seeded moments between claim and
+end. Then `resume`, or another worker, goes on: the answer is that of an undisturbed run, and no
+document, deliverable, effect or event is doubled or missing.
+"""
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graph import Orchestrator
+from graph.settings import Settings
+from storage.records import Answer, Run
+from tests.graph.conftest import LEASE, SUPPLY
+from tests.kill.armed import Moment, run_cli
+
+SEED = 20261123
+SAMPLED, ALL = 6, 20
+QUESTION = "On what notice may the Tenant terminate the lease early?"
+MEMO = "Write a memo on the notice for early termination of the lease and publish it."
+STATUS = "List the objects in the bucket deliverables"
+PATIENCE = 60.0
+
+# Children are forked from a server that has everything imported: real processes, quickly there.
+_children = multiprocessing.get_context("forkserver")
+_children.set_forkserver_preload(["graph", "scripts.cli", "tests.kill.armed"])
+
+
+@dataclass
+class Home:
+    """A home directory and the key beside it, and the command line on them."""
+
+    path: Path
+
+    @property
+    def log(self) -> str:
+        return f"{self.path}/log"
+
+    def start(self, *argv: str, moment: Moment | None = None) -> Any:
+        given = (list(argv), str(self.path), moment or Moment(), self.log)
+        child = _children.Process(target=run_cli, args=given)
+        child.start()
+        return child
+
+    def run(self, *argv: str, moment: Moment | None = None) -> int:
+        """Run a command to its end; the exit code is negative if a signal ended it."""
+        child = self.start(*argv, moment=moment)
+        child.join(PATIENCE)
+        if child.is_alive():
+            child.kill()
+            pytest.fail(f"{argv} did not end:\n{Path(self.log).read_text()}")
+        assert child.exitcode is not None
+        return int(child.exitcode)
+
+    @contextmanager
+    def desk(self) -> Iterator[Orchestrator]:
+        settings = Settings(
+            _env_file=None,  # type: ignore[call-arg]
+            home=self.path / "home",
+            signing_key=self.path / "keys" / "signing.key",
+            model="offline",
+            lease_seconds=1,
+        )
+        with Orchestrator.open(settings=settings) as desk:
+            yield desk
+
+    def newest(self) -> Run:
+        with self.desk() as desk:
+            return desk.runs.get(desk.runs.list(limit=1)[0]["run_id"])
+
+    def approve(self) -> None:
+        run = self.newest()
+        with self.desk() as desk:
+            desk.runs.resume(run.id, {run.interrupts[0].id: {"type": "approve"}})
+
+    def finish(self) -> Run:
+        """Go on with the newest run until it has ended, approving what it asks."""
+        for _ in range(4):
+            run = self.newest()
+            if run.ended:
+                return run
+            if run.status == "interrupted":
+                self.approve()
+            self.run("resume", run.id)
+        pytest.fail(f"the run did not end: {self.newest()}\n{Path(self.log).read_text()}")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What can be compared of a run: its answer, the nodes that worked, what was published."""
+
+    answer: Answer | None
+    nodes: tuple[str, ...]
+    published: tuple[tuple[str, int], ...]
+    effects: int
+
+
+def trace(home: Home, run: Run) -> Trace:
+    """Read a run back, checking that nothing of it is doubled, missing or altered."""
+    with home.desk() as desk:
+        assert desk.audit.verify(run.id).ok
+        events = [linked.event for linked in desk.runs.events(run.id)]
+        assert len(desk.documents.list()) == 2
+        published = tuple((o.name, o.version) for o in desk.resources.objects.all())
+    kinds = [event.kind for event in events]
+    assert [event.seq for event in events] == list(range(len(events)))
+    assert kinds.count("submitted") == kinds.count("ended") == 1
+    attempts = [(e.kind, e.node, e.task, e.epoch) for e in events if e.kind == "finished"]
+    assert len(set(attempts)) == len(attempts)
+    finished = {e.task: e.node for e in events if e.kind == "finished"}
+    started = {e.task: e.node for e in events if e.kind == "started"}
+    assert finished.keys() == started.keys()
+    assert run.status == "success"
+    return Trace(run.answer, tuple(finished.values()), published, kinds.count("effect"))
+
+
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with two documents."""
+    home = Home(tmp_path_factory.mktemp("stocked"))
+    with home.desk() as desk:
+        desk.documents.add(LEASE.encode(), name="lease.txt")
+        desk.documents.add(SUPPLY.encode(), name="supply.txt")
+        desk.documents.index()
+    return home
+
+
+@pytest.fixture
+def home(stocked: Home, tmp_path: Path) -> Home:
+    return Home(shutil.copytree(stocked.path, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    stocked: Home, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Trace, int]]:
+    """For each question: the trace of a run that nothing disturbs, and how often it writes."""
+    found = {}
+    for question in (QUESTION, MEMO, STATUS):
+        folder = tmp_path_factory.mktemp("undisturbed")
+        home = Home(shutil.copytree(stocked.path, folder / "copy"))
+        count = folder / "count"
+        home.run("ask", question, moment=Moment(count_to=str(count)))
+        found[question] = (trace(home, home.finish()), int(count.read_text()))
+    return found
+
+
+def seeded(count: int) -> list[Any]:
+    """Moments as fractions of a run, the same for everyone; those past the sample are slow."""
+    chosen = random.Random(SEED)
+    moments = [(chosen.random(), chosen.random() < 0.5, chosen.random() < 0.5) for _ in range(ALL)]
+    return [
+        pytest.param(*moment, id=f"{n}", marks=[] if n < count else [pytest.mark.slow])
+        for n, moment in enumerate(moments)
+    ]
+
+
+def moment_of(fraction: float, after: bool, writes: int) -> Moment:
+    return Moment(write=1 + int(fraction * writes), after=after)
+
+
+@pytest.mark.parametrize(
+    ("question", "node"),
+    [
+        *((QUESTION, node) for node in ("supervisor", "librarian", "act", "analyst", "reviewer")),
+        (MEMO, "writer"),
+        (STATUS, "custodian"),
+    ],
+)
+def test_ask_is_killed_inside_a_node(
+    home: Home, undisturbed: dict[str, tuple[Trace, int]], question: str, node: str
+) -> None:
+    assert home.run("ask", question, moment=Moment(node=node)) == -signal.SIGKILL
+    assert trace(home, home.finish()) == undisturbed[question][0]
+
+
+@pytest.mark.parametrize(("fraction", "after", "memo"), seeded(SAMPLED))
+def test_ask_is_killed_at_any_moment(
+    home: Home,
+    undisturbed: dict[str, tuple[Trace, int]],
+    fraction: float,
+    after: bool,
+    memo: bool,
+) -> None:
+    question = MEMO if memo else QUESTION
+    expected, writes = undisturbed[question]
+    moment = moment_of(fraction, after, writes)
+    assert home.run("ask", question, moment=moment) == -signal.SIGKILL
+    assert trace(home, home.finish()) == expected
+
+
+@pytest.mark.parametrize("node", ["act", "writer", "supervisor"])
+def test_resume_is_killed_while_it_publishes(
+    home: Home, undisturbed: dict[str, tuple[Trace, int]], node: str
+) -> None:
+    home.run("ask", MEMO)
+    home.approve()
+    killed = home.run("resume", home.newest().id, moment=Moment(node=node))
+    assert killed == -signal.SIGKILL
+    done = trace(home, home.finish())
+    assert done == undisturbed[MEMO][0]
+    assert done.effects == 1
+
+
+@pytest.mark.parametrize(("fraction", "after", "memo"), seeded(SAMPLED // 2))
+def test_a_worker_is_killed_and_another_goes_on(
+    home: Home,
+    undisturbed: dict[str, tuple[Trace, int]],
+    fraction: float,
+    after: bool,
+    memo: bool,
+) -> None:
+    question = MEMO if memo else QUESTION
+    expected, writes = undisturbed[question]
+    with home.desk() as desk:
+        run_id = desk.runs.submit(question).id
+    moment = moment_of(fraction, after, writes - 2)
+    assert home.run("worker", moment=moment) == -signal.SIGKILL
+
+    other = home.start("worker")
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not (run := home.newest()).ended:
+            assert time.monotonic() < deadline, Path(home.log).read_text()
+            if run.status == "interrupted":
+                home.approve()
+            time.sleep(0.1)
+    finally:
+        os.kill(other.pid, signal.SIGTERM)
+        other.join(PATIENCE)
+    assert other.exitcode == 0
+    assert run.id == run_id
+    assert replace(trace(home, run), answer=run.answer) == expected
