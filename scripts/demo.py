@@ -1,0 +1,82 @@
+"""The main job, shown: four sample documents, three questions, and a memo that someone approves.
+
+Everything is real: the workspace is called `demo` and stays, so that `affidavit up --workspace demo`
+shows it. The approval is given by the demo itself, under the name `demo`, and it says so.
+"""
+
+from importlib.resources import as_file, files
+from typing import Final
+
+from rich.markup import escape
+from rich.progress import track
+
+from graph import Orchestrator
+from scripts import printing, progress
+from storage.records import Document, Identity, Run
+
+WORKSPACE: Final = "demo"
+SAMPLES: Final = ("lease.pdf", "supply-agreement.docx", "annual-report.pdf", "travel-policy.md")
+QUESTIONS: Final = (
+    "On what notice may the Tenant terminate the lease early?",
+    "What is the cap on liability in the supply agreement?",
+    "Which arbitration institution settles disputes?",
+)
+MEMO: Final = "Write a memo on early termination of the lease by the Tenant and publish it."
+
+
+def run_demo() -> int:
+    """Run the demo; return the exit code."""
+    identity = Identity(name="demo", source="demo")
+    with Orchestrator.open(WORKSPACE, identity=identity) as desk:
+        _add_samples(desk)
+        runs = [_ask(desk, question) for question in QUESTIONS]
+        memo = _publish(desk)
+        verdicts = [desk.audit.verify(run.id) for run in [*runs, memo]]
+        events = sum(verdict.events for verdict in verdicts)
+        ok = all(verdict.ok for verdict in verdicts)
+        said = f"{events} events recorded, each as it was." if ok else "The record is not intact!"
+        printing.out.rule("The record")
+        printing.out.print(said)
+        printing.out.print(
+            f"\n[dim]Look at it: affidavit up --workspace {WORKSPACE}    "
+            f"Ask on: affidavit ask -w {WORKSPACE} 'What is the monthly rent?'[/dim]"
+        )
+    return 0 if ok and all(run.status == "success" for run in [*runs, memo]) else 1
+
+
+def _add_samples(desk: Orchestrator) -> None:
+    printing.out.rule("Four documents")
+    folder = files("scripts.samples")
+    added: list[tuple[Document, bool]] = []
+    for name in track(SAMPLES, "Adding", console=printing.err, transient=True):
+        with as_file(folder.joinpath(name)) as path:
+            added.append(desk.documents.add_new(path))
+    with printing.err.status("Indexing …"):
+        desk.documents.index()
+    printing.documents(added)
+
+
+def _ask(desk: Orchestrator, question: str) -> Run:
+    printing.out.rule(escape(question))
+    run = desk.runs.enter(question, [], None, "desk", None, driven_here=True)
+    done = _drive(desk, run.id)
+    printing.run(done)
+    return done
+
+
+def _publish(desk: Orchestrator) -> Run:
+    printing.out.rule(escape(MEMO))
+    run = desk.runs.enter(MEMO, [], None, "desk", None, driven_here=True)
+    waiting = _drive(desk, run.id)
+    printing.run(waiting)
+    for interrupt in waiting.interrupts:
+        printing.out.print("\n[yellow]The demo approves this itself, as “demo”.[/yellow]")
+        desk.runs.resume(run.id, {interrupt.id: {"type": "approve"}})
+    done = _drive(desk, run.id) if waiting.interrupts else waiting
+    printing.run(done)
+    return done
+
+
+def _drive(desk: Orchestrator, run_id: str) -> Run:
+    with progress.shown(desk, run_id) as say:
+        return desk.drive(run_id, progress=say)
