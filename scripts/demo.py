@@ -1,7 +1,7 @@
 """The main job, shown: four sample documents, three questions, and a memo that someone approves.
 
-Everything is real: the workspace is called `demo` and stays, so that `affidavit up --workspace demo`
-shows it. The approval is given by the demo itself, under the name `demo`, and it says so.
+Everything is real: the workspace is called `demo` and stays, to be looked at on the page. The
+approval is given by the demo itself, under the name `demo`, and it says so.
 """
 
 from importlib.resources import as_file, files
