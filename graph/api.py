@@ -22,6 +22,7 @@ from storage.records import (
     Passage,
     Run,
     RunStatus,
+    Usage,
 )
 from storage.runs import new_id
 from storage.verification import verify_run
@@ -238,6 +239,39 @@ class Runs:
         # What a straggler has written up to here is history; what it still writes is not.
         record_fence(self._resources.workspace.tables.checkpoints, run.thread_id, run.epoch)
         return run
+
+    def fork(self, run_id: str, checkpoint_id: str) -> Run:
+        """Go on from an earlier checkpoint of a run, on a thread of its own; a worker drives it.
+
+        Approvals do not carry over: what the run did before is history, and what the fork does
+        is asked anew.
+
+        Raises:
+            NotFound: there is no such run, or its thread has no such checkpoint.
+        """
+        source = self.get(run_id)
+        saver = self._resources.saver()
+        at = {"thread_id": source.thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
+        if saver.get_tuple({"configurable": at}) is None:
+            raise NotFound(f"Thread {source.thread_id!r} has no checkpoint {checkpoint_id!r}.")
+        fork = source.model_copy(
+            update={
+                "id": new_id("r"),
+                "thread_id": new_id("t"),
+                "forked_from": run_id,
+                "epoch": 0,
+                "tries": 0,
+                "answer": None,
+                "error": "",
+                "usage": Usage(),
+                "cost_usd": 0.0,
+            }
+        )
+        # Checkpoints first: a run that is entered finds them, and without a run nobody does.
+        saver.fork_thread(source.thread_id, fork.thread_id, checkpoint_id)
+        entered = self._resources.runs.submit(fork, self._resources.identity)
+        self._resources.workspace.queue.send(entered.id)
+        return entered
 
     def history(self, thread_id: str) -> Sequence[dict[str, Any]]:
         """Return the checkpoints of a thread, newest first: checkpoint_id, run_id, step, next."""

@@ -74,8 +74,8 @@ class Upkeep:
             for item in self._table.query(pk, prefix=prefix):
                 yield from refs_of(item)
 
-    def copy(self, source_id: str, target_id: str, accepts: Accepts) -> None:
-        """Copy what counts of a thread to another.
+    def copy(self, source_id: str, target_id: str, accepts: Accepts, last: str = "") -> None:
+        """Copy what counts of a thread to another; up to a checkpoint, as it stood when it was put.
 
         Values go first and checkpoints last, oldest first, so that a copy that is cut off holds
         checkpoints with all their ancestors, or none.
@@ -84,6 +84,8 @@ class Upkeep:
         self._segments.copy(source, target)
         for prefix in (WRITES, CHECKPOINTS):
             for item in accepts(source_id, self._table.query(source, prefix=prefix)):
+                if last and (id_of(item) > last or (id_of(item) == last and prefix == WRITES)):
+                    continue
                 run_id = cast(str, item.body.get("run_id", ""))
                 for entry in directory_entries(target_id, run_id):
                     self._table.put(Item(*entry, {"thread_id": target_id}))

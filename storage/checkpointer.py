@@ -282,6 +282,10 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
         """See `BaseCheckpointSaver.copy_thread`: the whole thread, as it counts now."""
         self._upkeep.copy(source_thread_id, target_thread_id, self._accepts)
 
+    def fork_thread(self, source_thread_id: str, target_thread_id: str, checkpoint_id: str) -> None:
+        """Copy a thread up to a checkpoint, as it counts now, to go on from there."""
+        self._upkeep.copy(source_thread_id, target_thread_id, self._accepts, checkpoint_id)
+
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """See `BaseCheckpointSaver.prune`.
 

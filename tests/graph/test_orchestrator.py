@@ -328,3 +328,29 @@ def test_tampering_with_an_answer_is_found(desk: Orchestrator) -> None:
     verdict = desk.audit.verify(run.id)
     assert verdict.first_bad
     assert verdict.first_bad.where == "answer"
+
+
+def test_a_fork_goes_on_from_a_checkpoint_and_asks_anew(desk: Orchestrator) -> None:
+    """What the first run published is history; the fork publishes only if someone says so again."""
+    desk.documents.add(LEASE.encode(), name="lease.txt")
+    run = desk.invoke(TestPublishing.MEMO)
+    before = desk.runs.history(run.thread_id)[0]
+    desk.runs.resume(run.id, {run.interrupts[0].id: {"type": "approve"}})
+    done = desk.drive(run.id)
+
+    fork = desk.runs.fork(run.id, before["checkpoint_id"])
+    asked = desk.drive(fork.id)
+
+    assert asked.status == "interrupted"
+    assert [o.version for o in desk.resources.objects.all()] == [1]
+    desk.runs.resume(fork.id, {asked.interrupts[0].id: {"type": "approve"}})
+    again = desk.drive(fork.id)
+    assert again.status == "success"
+    assert again.answer
+    assert done.answer
+    assert again.answer.claims == done.answer.claims
+    assert [o.version for o in desk.resources.objects.all()] == [2]
+    assert desk.audit.verify(fork.id).ok
+    assert desk.runs.get(run.id) == done
+    with pytest.raises(NotFound):
+        desk.runs.fork(run.id, "no-such-checkpoint")
