@@ -116,10 +116,11 @@ def passages(found: Iterable[Passage]) -> None:
 
 def runs(entries: Iterable[dict[str, Any]]) -> None:
     """Print a list of runs."""
-    table = Table("run", "thread", "status", "question", box=None)
+    table = Table(box=None)
+    for title in ("run", "thread", "status"):
+        table.add_column(title, no_wrap=True, overflow="fold")
+    table.add_column("question", no_wrap=True, overflow="ellipsis", min_width=30)
     for entry in entries:
         text = " ".join(str(entry["question"]).split())
-        table.add_row(
-            entry["run_id"], entry["thread_id"], coloured(entry["status"]), escape(text[:80])
-        )
+        table.add_row(entry["run_id"], entry["thread_id"], coloured(entry["status"]), escape(text))
     out.print(table)
