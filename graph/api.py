@@ -111,27 +111,18 @@ class Runs:
         thread: str | None = None,
         graph: str = DESK,
         input: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's word
+        driven_here: bool = False,
     ) -> Run:
         """Ask; a worker drives the run.
+
+        With `driven_here` the caller goes on with `Orchestrator.drive`, and workers leave the run
+        alone for a lease's time.
 
         Raises:
             Busy: the thread is at work, or waits for a person.
             NotFound: a document or the graph is not there.
             InvalidInput: there is no question, or it is too long.
         """
-        return self.enter(question, documents, thread, graph, input)
-
-    def enter(
-        self,
-        question: str,
-        documents: Sequence[str],
-        thread: str | None,
-        graph: str,
-        given: dict[str, Any] | None,
-        *,
-        driven_here: bool = False,
-    ) -> Run:
-        """Enter a run; one that is driven here is left alone by workers for a lease's time."""
         question = question.strip()
         if not 1 <= len(question) <= QUESTION_CHARS:
             raise InvalidInput(f"A question has 1 to {QUESTION_CHARS:,} characters.")
@@ -149,7 +140,7 @@ class Runs:
             graph=graph,
             question=question,
             documents=list(documents),
-            input=given,
+            input=input,
             model=model_name(self._resources.model),
         )
         after = self._resources.settings.lease_seconds if driven_here else 0.0

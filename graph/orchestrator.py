@@ -115,7 +115,13 @@ class Orchestrator:
     ) -> Run:
         """See `invoke`."""
         run = await asyncio.to_thread(
-            self.runs.enter, question, documents, thread, graph, input, driven_here=True
+            self.runs.submit,
+            question,
+            documents=documents,
+            thread=thread,
+            graph=graph,
+            input=input,
+            driven_here=True,
         )
         return await self.adrive(run.id)
 

@@ -147,7 +147,7 @@ def ask(
 ) -> int:
     """Ask a question; the answer quotes the page that proves it, or says there is none."""
     with opened(workspace) as desk:
-        run = desk.runs.enter(question, document or [], thread, "desk", None, driven_here=True)
+        run = desk.runs.submit(question, documents=document or [], thread=thread, driven_here=True)
         return show_run(_drive(desk, run.id), as_json)
 
 

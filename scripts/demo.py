@@ -58,7 +58,7 @@ def _add_samples(desk: Orchestrator) -> None:
 
 def _ask(desk: Orchestrator, question: str) -> Run:
     printing.out.rule(escape(question))
-    run = desk.runs.enter(question, [], None, "desk", None, driven_here=True)
+    run = desk.runs.submit(question, driven_here=True)
     done = _drive(desk, run.id)
     printing.run(done)
     return done
@@ -66,7 +66,7 @@ def _ask(desk: Orchestrator, question: str) -> Run:
 
 def _publish(desk: Orchestrator) -> Run:
     printing.out.rule(escape(MEMO))
-    run = desk.runs.enter(MEMO, [], None, "desk", None, driven_here=True)
+    run = desk.runs.submit(MEMO, driven_here=True)
     waiting = _drive(desk, run.id)
     printing.run(waiting)
     for interrupt in waiting.interrupts:

@@ -78,7 +78,7 @@ def test_a_worker_goes_on_after_a_decision(desk: Orchestrator) -> None:
 
 
 def test_a_run_that_is_driven_here_is_left_alone_by_workers(desk: Orchestrator) -> None:
-    run = desk.runs.enter(NOTICE, [], None, "desk", None, driven_here=True)
+    run = desk.runs.submit(NOTICE, driven_here=True)
     assert run.id not in list(desk.resources.runs.due(time.time()))
     assert run.id in list(desk.resources.runs.due(time.time() + 60))
     assert desk.drive(run.id).status == "success"
