@@ -94,13 +94,37 @@ def _work(messages: Sequence[BaseMessage], specs: dict[str, dict[str, Any]]) -> 
         limit = payload.get("limited_to") or []
         return _calls("search_documents", {"query": payload["question"], "document_ids": limit})
     if returned:
-        return AIMessage("\n".join(f"{m.name}: {m.content}" for m in returned))
+        return AIMessage("\n\n".join(_told(str(m.content)) for m in returned))
     request = str(payload.get("request") or payload.get("question") or "")
     chosen = choose_call(request, list(specs.values()))
     if chosen is None:
         known = ", ".join(specs) or "none"
         return AIMessage(f"The offline model found no tool for this request; it knows {known}.")
     return _calls(*chosen)
+
+
+def _told(content: str) -> str:
+    """Tell what a tool returned: a line for each thing of a list, or what it said."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return content
+    if not isinstance(value, dict):
+        return content
+    lines = []
+    for name, held in value.items():
+        if isinstance(held, list):
+            lines.append(f"{len(held)} {name}" + (":" if held else ""))
+            lines += [f"- {_line(each)}" for each in held]
+        elif held not in (None, False):
+            lines.append(f"{name}: {_line(held)}")
+    return "\n".join(lines)
+
+
+def _line(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_line(held)}" for name, held in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _calls(name: str, args: Payload) -> AIMessage:

@@ -140,7 +140,11 @@ class TestTools:
     def test_what_a_tool_returned_is_reported(self, model: Any) -> None:
         asked = HumanMessage(json.dumps({"agent": "custodian", "request": "List the objects"}))
         done = ToolMessage("nothing there", tool_call_id="c", name="list_objects")
-        assert model.invoke([asked, done]).text == "list_objects: nothing there"
+        assert model.invoke([asked, done]).text == "nothing there"
+        found = {"bucket": "deliverables", "objects": [{"key": "a.md", "size": 3}], "more": False}
+        done = ToolMessage(json.dumps(found), tool_call_id="c", name="list_objects")
+        told = "bucket: deliverables\n1 objects:\n- key a.md, size 3"
+        assert model.invoke([asked, done]).text == told
 
     def test_it_is_deterministic(self, model: Any) -> None:
         asked = HumanMessage(json.dumps({"agent": "custodian", "request": "List the objects"}))

@@ -1,0 +1,1 @@
+"""One reader for each kind of document; `tools.parsing` decides which of them reads a file."""

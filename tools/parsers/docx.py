@@ -1,0 +1,364 @@
+"""Reads DOCX as Word shows it with all tracked changes accepted (ECMA-376, part 1).
+
+It opens the package itself: it takes no more of it than the parts that hold text, each within a
+limit, refuses what XML could be made to expand, and never follows a relation out of the package.
+Numbers that Word only computes come from `tools.parsers.docx_numbering`.
+"""
+
+import io
+import posixpath
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from tools.parsers.docx_numbering import Numbering
+from tools.parsers.docx_xml import child, children, flag, name, value
+from tools.parsers.result import Parsed, Refused, clean, has_text, numbered, words
+from tools.parsers.sections import Sections
+
+MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+MAX_ENTRIES: Final = 10_000
+MAX_PART: Final = 64 << 20
+"""Bytes that one part with text may unpack to."""
+MAX_PARTS: Final = 128 << 20
+"""Bytes that all parts that are read may unpack to together."""
+
+_BROKEN = (  # what zipfile raises for bytes that are no archive, or a broken one
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+)
+_DAMAGED = "Get an intact copy, or open it in Word and save it again, and add that."
+_AROUND = words(
+    "w:hyperlink w:ins w:moveTo w:smartTag w:sdt w:sdtContent w:fldSimple w:customXml w:dir w:bdo "
+    "w:ruby w:rubyBase m:oMathPara m:oMath m:r m:e m:num m:den m:sub m:sup m:deg m:f m:sSub "
+    "m:sSup m:sSubSup m:rad m:d m:nary m:func m:fName m:acc m:bar m:m m:mr m:eqArr m:limLow "
+    "m:limUpp m:lim m:box m:borderBox m:groupChr"
+)
+_SHOWN = {"w:tab": "\t", "w:ptab": "\t", "w:br": "\n", "w:cr": "\n", "w:noBreakHyphen": "-"}
+# The boxes and ticks of the font Wingdings, by which forms are filled in.
+_SYMBOLS = {0xF06F: "☐", 0xF071: "☐", 0xF0A8: "☐", 0xF0FE: "☒", 0xF078: "☒", 0xF0FD: "☒"}
+_SYMBOLS |= {0xF052: "☑", 0xF0FC: "✓", 0xF0B7: "•"}
+
+
+def read(data: bytes) -> Parsed:
+    """The sections of a document. May raise `Refused`."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _Document(_Package(data, archive)).read()
+    except _BROKEN as error:
+        raise Refused("damaged", f"It is cut off or corrupt. {_DAMAGED}") from error
+    except RuntimeError as error:  # zipfile's word for a part with a password
+        raise Refused("locked", "It is locked with a password. Add a copy without one.") from error
+
+
+class _Builder(ET.TreeBuilder):
+    """Refuses a document type: it is the way to entities, and the format forbids it."""
+
+    def doctype(self, *_: str | None) -> None:
+        """Called before anything that the document type declares is read."""
+        raise Refused(
+            "damaged", f"Its XML declares a document type, as DOCX never does. {_DAMAGED}"
+        )
+
+
+class _Package:
+    """The parts of a package and their relations, within limits."""
+
+    def __init__(self, data: bytes, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._left = MAX_PARTS
+        for entry in archive.infolist():
+            # The list of parts has no checksum, but each part repeats its own name.
+            encoding = "utf-8" if entry.flag_bits & 0x800 else "cp437"
+            written = entry.orig_filename.encode(encoding, "replace")
+            start = entry.header_offset + 30
+            if data[start : start + len(written)] != written:
+                raise Refused("damaged", f"Its list of parts is corrupt. {_DAMAGED}")
+        self._names = {entry.filename.lower(): entry for entry in archive.infolist()}
+        if len(archive.infolist()) > MAX_ENTRIES:
+            raise Refused("unsupported", f"It holds more than {MAX_ENTRIES:,} parts.")
+
+    def xml(self, path: str) -> ET.Element:
+        """The root of a part. Raises `Refused` if it is missing, too large or corrupt."""
+        entry = self._names.get(path.lower())
+        if entry is None:
+            raise Refused("damaged", f"A part of it is missing. {_DAMAGED}")
+        limit = min(MAX_PART, self._left)
+        if entry.file_size > limit:  # what it declares, before anything is unpacked
+            raise Refused(
+                "unsupported",
+                f"It unpacks to {entry.file_size / 1e6:,.0f} MB of text, more than the "
+                f"{limit / 1e6:,.0f} MB that are read: it may be made to do harm. Split it if not.",
+            )
+        with self._archive.open(entry) as part:
+            data = part.read(limit + 1)
+        self._left -= len(data)
+        if len(data) > limit:
+            raise Refused("unsupported", "It unpacks to more than it declares. It is not opened.")
+        parser = ET.XMLParser(target=_Builder())  # noqa: S314 - see `_Builder`
+        try:
+            parser.feed(data)
+            root: ET.Element = parser.close()
+        except ET.ParseError as error:
+            raise Refused("damaged", f"A part of it is corrupt. {_DAMAGED}") from error
+        return root
+
+    def related(self, path: str) -> list[tuple[str, str]]:
+        """(kind, path) of the parts that a part refers to; "" is the package itself."""
+        folder, base = posixpath.split(path)
+        relations = posixpath.join(folder, "_rels", f"{base}.rels")
+        if relations.lower() not in self._names:
+            return []
+        found = []
+        for each in self.xml(relations):
+            if each.get("TargetMode") != "External":
+                target = each.get("Target", "")
+                inside = target.lstrip("/") if target[:1] == "/" else posixpath.join(folder, target)
+                kind = each.get("Type", "").rpartition("/")[2]
+                found.append((kind, posixpath.normpath(inside)))
+        return found
+
+
+class _Document:
+    """One document while it is read."""
+
+    def __init__(self, package: _Package) -> None:
+        main = [path for kind, path in package.related("") if kind == "officeDocument"]
+        self._root = package.xml(main[0] if main else "word/document.xml")
+        if name(self._root) != "w:document":
+            raise Refused("unsupported", "It is an Office file, but no Word document.")
+        related = package.related(main[0] if main else "word/document.xml")
+        parts = {kind: package.xml(path) for kind, path in related if kind in _PARTS}
+        self._margins = [package.xml(path) for kind, path in related if kind in _MARGINS]
+        self._numbering = Numbering(parts.get("styles"), parts.get("numbering"))
+        self._notes = {
+            kind: {value(each, "w:id"): each for each in parts.get(kind, ())} for kind in _NOTES
+        }
+        self._counts = dict.fromkeys(_NOTES, 0)
+        self._waiting: list[str] = []
+        self._sections = Sections()
+        self._seen: set[str] = set()
+
+    def read(self) -> Parsed:
+        """All of it."""
+        body = child(self._root, "w:body")
+        for element in self._blocks(body):
+            self._block(element)
+        self._end_section()
+        self._running_heads()
+        pages = numbered(self._sections.pages())
+        if "w:altChunk" in self._seen:
+            return Parsed(
+                status="unsupported",
+                reason="Part of it is another file inside it, which only Word can merge. "
+                "Open it in Word, save it as DOCX and add that.",
+                media_type=MEDIA_TYPE,
+                pages=pages,
+            )
+        if not has_text(pages):
+            if self._seen & {"w:drawing", "w:pict", "w:object"}:
+                raise Refused("needs_ocr", "It holds pictures and no text. Put it through OCR.")
+            raise Refused("damaged", "There is no text in it.")
+        return Parsed(status="ready", reason=self._told(), media_type=MEDIA_TYPE, pages=pages)
+
+    def _told(self) -> str:
+        told = []
+        if self._seen & {"w:ins", "w:del", "w:moveTo", "w:moveFrom"}:
+            told.append("It holds tracked changes and was read as if all were accepted.")
+        if self._seen & {"c:chart", "dgm:relIds"}:
+            told.append("Text inside its charts and diagrams was not read.")
+        return " ".join(told)
+
+    def _blocks(self, container: ET.Element | None) -> Iterator[ET.Element]:
+        """The paragraphs and tables in it, in order."""
+        for element in container if container is not None else ():
+            tag = name(element)
+            self._seen.add(tag)
+            if tag in ("w:p", "w:tbl"):
+                yield element
+            elif tag == "w:sdt":
+                yield from self._blocks(child(element, "w:sdtContent"))
+            elif tag in ("w:ins", "w:moveTo", "w:customXml", "w:smartTag"):
+                yield from self._blocks(element)
+            elif tag == "mc:AlternateContent":
+                yield from self._blocks(_alternative(element))
+
+    def _block(self, element: ET.Element) -> None:
+        if name(element) == "w:tbl":
+            self._table(element)
+            return
+        boxes: list[ET.Element] = []
+        text = self._paragraph(element, boxes)
+        level = self._numbering.heading(element)
+        if level is not None and text.strip():
+            self._end_section()
+            self._sections.heading(level, text, text)
+        else:
+            self._sections.text(text)
+        for box in boxes:
+            for inner in self._blocks(box):
+                self._block(inner)
+
+    def _table(self, table: ET.Element) -> None:
+        for row in self._rows(table):
+            cells = list(self._inside(row, "w:tc"))
+            if len(cells) == 1:  # it frames text rather than holding data
+                for element in self._blocks(cells[0]):
+                    self._block(element)
+            else:
+                self._sections.text(" | ".join(self._cell(cell) for cell in cells))
+
+    def _rows(self, table: ET.Element) -> Iterator[ET.Element]:
+        for row in self._inside(table, "w:tr"):
+            properties = child(row, "w:trPr")
+            if properties is None or child(properties, "w:del") is None:
+                yield row
+
+    def _inside(self, container: ET.Element, tag: str) -> Iterator[ET.Element]:
+        """The rows of a table or the cells of a row, out of what may be wrapped around them."""
+        for element in container:
+            if name(element) == tag:
+                yield element
+            elif name(element) in ("w:sdt", "w:sdtContent", "w:customXml", "w:ins", "w:moveTo"):
+                yield from self._inside(element, tag)
+
+    def _cell(self, cell: ET.Element) -> str:
+        texts: list[str] = []
+        for element in self._blocks(cell):
+            if name(element) == "w:tbl":
+                for row in self._rows(element):
+                    texts += [self._cell(inner) for inner in self._inside(row, "w:tc")]
+            else:
+                boxes: list[ET.Element] = []
+                texts.append(self._paragraph(element, boxes))
+                texts += [self._cell(box) for box in boxes]
+        return " ".join(" ".join(texts).split())
+
+    def _paragraph(self, paragraph: ET.Element, boxes: list[ET.Element]) -> str:
+        """Its text, its number first. Text boxes anchored in it are added to `boxes`."""
+        text = clean("".join(self._inline(paragraph, boxes))).replace("\xad", "")
+        label = self._numbering.label(paragraph, has_text=bool(text.strip()))
+        return f"{label} {text.lstrip()}" if label else text
+
+    def _inline(self, element: ET.Element, boxes: list[ET.Element]) -> Iterator[str]:
+        for each in element:
+            tag = name(each)
+            self._seen.add(tag)
+            if tag == "w:r":
+                properties = child(each, "w:rPr")
+                if properties is None or not flag(properties, "w:vanish"):
+                    yield from self._run(each, boxes)
+            elif tag == "m:t":
+                yield each.text or ""
+            elif tag in _AROUND:
+                yield from self._inline(each, boxes)
+            elif tag == "mc:AlternateContent":
+                alternative = _alternative(each)
+                if alternative is not None:
+                    yield from self._inline(alternative, boxes)
+
+    def _run(self, run: ET.Element, boxes: list[ET.Element]) -> Iterator[str]:
+        for each in run:
+            tag = name(each)
+            self._seen.add(tag)
+            if tag == "w:t":
+                yield each.text or ""
+            elif tag in ("w:drawing", "w:pict", "w:object"):
+                self._drawing(each, boxes)
+            elif tag == "w:ruby":
+                yield from self._inline(each, boxes)
+            elif tag == "mc:AlternateContent":
+                alternative = _alternative(each)
+                if alternative is not None:
+                    yield from self._run(alternative, boxes)
+            else:
+                yield self._sign(each, tag)
+
+    def _sign(self, element: ET.Element, tag: str) -> str:
+        """What stands in a run and is not text in itself."""
+        if tag == "w:sym":
+            return _symbol(value(element, "w:char"))
+        if tag == "w:fldChar":
+            return _form_field(element)
+        if tag in ("w:footnoteReference", "w:endnoteReference"):
+            return self._note(tag, value(element, "w:id"))
+        return _SHOWN.get(tag, "")
+
+    def _drawing(self, drawing: ET.Element, boxes: list[ET.Element]) -> None:
+        """The text boxes in a drawing, each once: an older form of it may stand beside it."""
+        for each in drawing:
+            tag = name(each)
+            self._seen.add(tag)
+            if tag == "w:txbxContent":
+                boxes.append(each)
+            elif tag == "mc:AlternateContent":
+                alternative = _alternative(each)
+                if alternative is not None:
+                    self._drawing(alternative, boxes)
+            else:
+                self._drawing(each, boxes)
+
+    def _note(self, tag: str, number: str) -> str:
+        kind = "footnotes" if tag == "w:footnoteReference" else "endnotes"
+        note = self._notes[kind].get(number)
+        if note is None:
+            raise Refused("damaged", f"A note of it is missing. {_DAMAGED}")
+        self._counts[kind] += 1
+        mark = f"[{'' if kind == 'footnotes' else 'e'}{self._counts[kind]}]"
+        self._waiting.append(f"{mark} {self._cell(note)}")
+        return mark
+
+    def _end_section(self) -> None:
+        """The notes of a section stand at its end."""
+        waiting, self._waiting = self._waiting, []
+        for note in waiting:
+            self._sections.text(note)
+
+    def _running_heads(self) -> None:
+        texts = dict.fromkeys(self._cell(margin) for margin in self._margins)
+        together = "\n".join(text for text in texts if text)
+        if together:
+            self._sections.own("headers and footers", together)
+
+
+_NOTES = ("footnotes", "endnotes")
+_PARTS = frozenset(["styles", "numbering", *_NOTES])
+_MARGINS = frozenset(["header", "footer"])
+
+
+def _alternative(element: ET.Element) -> ET.Element | None:
+    """What a newer Word shows; the fallback is for older ones, and shows the same again."""
+    choice = child(element, "mc:Choice")
+    return choice if choice is not None else child(element, "mc:Fallback")
+
+
+def _symbol(code: str) -> str:
+    try:
+        number = int(code, 16)
+        return _SYMBOLS.get(number) or chr(number)
+    except (ValueError, OverflowError):
+        return "\ufffd"
+
+
+def _form_field(element: ET.Element) -> str:
+    """What a check box or a list shows in a form; text fields hold their text themselves."""
+    data = child(element, "w:ffData")
+    box = child(data, "w:checkBox")
+    if box is not None:
+        checked = child(box, "w:checked")
+        return "☒" if flag(box, "w:checked" if checked is not None else "w:default") else "☐"
+    choices = child(data, "w:ddList")
+    if choices is None:
+        return ""
+    entries = [value(each) for each in children(choices, "w:listEntry")]
+    chosen = value(child(choices, "w:result")) or value(child(choices, "w:default")) or "0"
+    return entries[int(chosen)] if chosen.isdigit() and int(chosen) < len(entries) else ""

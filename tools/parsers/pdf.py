@@ -1,0 +1,318 @@
+"""Reads PDF: each page as text, and an honest word on what is missing.
+
+pypdfium2 reads; pdf_oxide is asked where that fails or finds no text on a page that shows some.
+Neither says when it leaves text out, so `tools.parsers.pdf_integrity` looks at the file beside
+them. A file whose text may be incomplete must never end `ready` here. Bytes are hostile: this runs
+in the child process of `tools.sandbox`.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from storage.records import Page
+from tools.parsers.pdf_integrity import Findings, examine, examine_encrypted
+from tools.parsers.pdf_look import guessed_letters, is_picture, shows_something, with_annotations
+from tools.parsers.pdf_order import with_numbers
+from tools.parsers.result import MAX_PAGES, Parsed, Refused, clean, listed, numbered
+
+MEDIA_TYPE = "application/pdf"
+
+_CLOSED = "It cannot be opened as a PDF. Get an intact copy and add that."
+T = TypeVar("T")
+
+FEW = 100
+"""Letters on a page that a stamp or a running head can make up alone."""
+_STRANGE = 0.05
+"""Share of a page's characters that may be unknown: bullets are, often."""
+_UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff]")
+_REMOVE_SECURITY = 3  # FPDF_REMOVE_SECURITY of fpdf_save.h
+
+
+def read(data: bytes) -> Parsed:
+    """The pages of a PDF. Raises nothing for any bytes."""
+    try:
+        return _read(data)
+    except Refused as refused:
+        return Parsed(status=refused.status, reason=refused.reason, media_type=MEDIA_TYPE)
+    except pypdfium2.PdfiumError:
+        return Parsed(status="damaged", reason=_CLOSED, media_type=MEDIA_TYPE)
+
+
+def _read(data: bytes) -> Parsed:
+    document = _open(data)
+    if document is None:
+        return _without_first_reader(data)
+    try:
+        return _with_first_reader(document, data)
+    finally:
+        document.close()
+
+
+def _open(data: bytes) -> pypdfium2.PdfDocument | None:
+    """The document; None if pdfium cannot open it. Raises `Refused` if it is locked."""
+    try:
+        return pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError:
+        raw = pdfium.FPDF_LoadMemDocument64(data, len(data), None)
+    if raw:  # it opens and has no pages; the error is then that of some earlier file
+        pdfium.FPDF_CloseDocument(raw)
+        return None
+    error = pdfium.FPDF_GetLastError()
+    if error == pdfium.FPDF_ERR_PASSWORD:
+        raise Refused("locked", "It opens only with a password. Add a copy without one.")
+    if error == pdfium.FPDF_ERR_SECURITY:
+        raise Refused("locked", "It is protected in an unknown way. Add an unprotected copy.")
+    return None
+
+
+def _with_first_reader(document: pypdfium2.PdfDocument, data: bytes) -> Parsed:
+    _refuse_what_hides_pages(document)
+    findings = _examined(document, data)
+    if not findings.misindexed:
+        return _judge(document, data, findings)
+    # The index passes over objects that are there. Without one, the reader looks for them itself.
+    unindexed = data.replace(b"startxref", b"startxxxx")
+    rebuilt = _open(unindexed)
+    if rebuilt is None:
+        findings.file.append("its index is corrupt")
+        return _judge(document, data, findings)
+    try:
+        return _agreed(_judge(rebuilt, data, findings), document, data)
+    finally:
+        rebuilt.close()
+
+
+def _agreed(parsed: Parsed, indexed: pypdfium2.PdfDocument, data: bytes) -> Parsed:
+    """What was read past a wrong index, if no other reading of a page holds much more."""
+    if parsed.status != "ready":
+        return parsed
+    second = _SecondReader(data)
+    fuller: list[int] = []
+    for page in parsed.pages:
+        others = [second.page(page.number)]
+        with suppress(pypdfium2.PdfiumError, IndexError):
+            others.append(_text(indexed[page.number - 1]))
+        if max(map(_letters, others)) > 1.02 * _letters(page.text) + 20:
+            fuller.append(page.number)
+    if not fuller:
+        return parsed.model_copy(update={"reason": "Its index was corrupt and has been rebuilt."})
+    reason = f"Its index is corrupt, and readings of {listed(fuller)} differ. Get an intact copy."
+    return parsed.model_copy(update={"status": "damaged", "reason": reason})
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
+
+
+def _refuse_what_hides_pages(document: pypdfium2.PdfDocument) -> None:
+    if len(document) > MAX_PAGES:
+        raise Refused(
+            "unsupported", f"It has more than {MAX_PAGES:,} pages. Split it and add the parts."
+        )
+    if document.get_formtype() == pdfium.FORMTYPE_XFA_FULL:
+        raise Refused(
+            "unsupported",
+            "It is an XFA form, whose text is made only while it is shown. "
+            "Open it in Adobe Reader, print it to PDF and add that.",
+        )
+
+
+def _examined(document: pypdfium2.PdfDocument, data: bytes) -> Findings:
+    if pdfium.FPDF_GetSecurityHandlerRevision(document) < 0:
+        return examine(data)
+    # What an owner's password alone protects is readable without it.
+    copy = io.BytesIO()
+    document.save(copy, flags=_REMOVE_SECURITY)
+    return examine_encrypted(data, copy.getvalue())
+
+
+def _judge(document: pypdfium2.PdfDocument, data: bytes, findings: Findings) -> Parsed:
+    document.init_forms()
+    second = _SecondReader(data)
+    texts: list[str] = []
+    wordless: list[int] = []
+    unreadable: list[int] = []
+    for number in range(1, len(document) + 1):
+        try:
+            text, page_wordless = _page(document, number, second)
+        except pypdfium2.PdfiumError:
+            text, page_wordless = "", False
+            findings.pages.setdefault(number, "the page cannot be opened")
+        if page_wordless:
+            wordless.append(number)
+        elif _mostly_unreadable(text) or (
+            number in findings.unknown and _mostly_guessed(document, number)
+        ):
+            unreadable.append(number)
+        texts.append(text)
+    pages = numbered((f"page {number}", text) for number, text in enumerate(texts, 1))
+    if findings.page_count not in (None, len(pages)):
+        findings.file.append(f"{findings.page_count} pages are expected and {len(pages)} found")
+    return _outcome(pages, findings, wordless, unreadable, document)
+
+
+def _outcome(
+    pages: list[Page],
+    findings: Findings,
+    wordless: list[int],
+    unreadable: list[int],
+    document: pypdfium2.PdfDocument,
+) -> Parsed:
+    if not findings.whole:
+        return Parsed(status="damaged", reason=_loss(findings), media_type=MEDIA_TYPE, pages=pages)
+    if not any(page.text.strip() for page in pages):
+        return Parsed(
+            status="needs_ocr",
+            reason=f"There is no text on its {len(pages)} page{'s' * (len(pages) > 1)}. "
+            "If a person can read it, it is a picture: put it through OCR and add the result.",
+            media_type=MEDIA_TYPE,
+            pages=pages,
+        )
+    if wordless or unreadable:
+        what = [f"there are pictures without text on {listed(wordless)}"] if wordless else []
+        what += [f"the letters on {listed(unreadable)} cannot be made out"] if unreadable else []
+        reason = "; ".join(what)
+        return Parsed(
+            status="needs_ocr",
+            reason=f"{reason[0].upper()}{reason[1:]}. Put it through OCR and add the result.",
+            media_type=MEDIA_TYPE,
+            pages=pages,
+        )
+    return Parsed(status="ready", reason=_told(pages, document), media_type=MEDIA_TYPE, pages=pages)
+
+
+def _told(pages: list[Page], document: pypdfium2.PdfDocument) -> str:
+    told = []
+    if unknown := [page.number for page in pages if "\ufffd" in page.text]:
+        told.append(f"Some signs on {listed(unknown)} cannot be made out; they read as \ufffd.")
+    attached = pdfium.FPDFDoc_GetAttachmentCount(document)
+    if attached > 0:
+        told.append(f"It carries {attached} attached file{'s' * (attached > 1)}: add each too.")
+    return " ".join(told)
+
+
+def _loss(findings: Findings) -> str:
+    """What is lost, in a sentence."""
+    parts = list(findings.file)
+    if findings.pages:
+        by_kind: dict[str, list[int]] = {}
+        for number, what in findings.pages.items():
+            by_kind.setdefault(what.split(":")[0], []).append(number)
+        parts += [f"on {listed(numbers)} {what}" for what, numbers in by_kind.items()]
+    return f"Text may be missing: {'; '.join(parts[:4])}. Get an intact copy and add that."
+
+
+def _page(
+    document: pypdfium2.PdfDocument, number: int, second: "_SecondReader"
+) -> tuple[str, bool]:
+    """The text of a page, and whether it shows something that is not in the text."""
+    page = document[number - 1]
+    try:
+        page = with_annotations(document, page, number)
+        text = _text(page)
+        letters = sum(map(str.isalnum, text[: 4 * FEW]))
+        if letters >= FEW:
+            return text, False
+        if not is_picture(page) and (letters or not shows_something(page)):
+            return text, False
+        other = clean(second.page(number), "\ufffd")
+        if sum(map(str.isalnum, other)) >= FEW:
+            return other, False
+        return text, True
+    finally:
+        page.close()
+
+
+def _text(page: pypdfium2.PdfPage) -> str:
+    textpage = page.get_textpage()
+    try:
+        text = with_numbers(textpage, textpage.get_text_range())
+    finally:
+        textpage.close()
+    # pdfium puts U+FFFE for a hyphen at the end of a line, and for its line break; a soft hyphen
+    # that is drawn is a hyphen.
+    text = text.replace("\ufffe", "-\n").replace("\xad", "-")
+    return clean(text, "\ufffd")
+
+
+def _mostly_unreadable(text: str) -> bool:
+    strange = len(_UNREADABLE.findall(text))
+    return strange > 5 and strange > _STRANGE * len("".join(text.split()))
+
+
+def _mostly_guessed(document: pypdfium2.PdfDocument, number: int) -> bool:
+    """Whether pdfium made up letters that the fonts of a page do not tell."""
+    guessed, count = guessed_letters(document, number)
+    return guessed > 5 and guessed > _STRANGE * count
+
+
+class _SecondReader:
+    """pdf_oxide, opened when it is first asked."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._opened = False
+        self._document: Any = None
+
+    def page(self, number: int) -> str:
+        """The text of a page; empty where it has none to give."""
+        document = self._open()
+        if document is None:
+            return ""
+        return _unless_it_fails(
+            lambda: str(document.extract_text(number - 1, extract_tables=False)), ""
+        )
+
+    def count(self) -> int:
+        """How many pages it sees; 0 where it cannot open the file."""
+        document = self._open()
+        return 0 if document is None else _unless_it_fails(lambda: int(document.page_count()), 0)
+
+    def _open(self) -> Any:
+        if not self._opened:
+            import pdf_oxide
+
+            pdf_oxide.disable_logging()
+            self._document = _unless_it_fails(
+                lambda: pdf_oxide.PdfDocument.from_bytes(self._data), None
+            )
+            self._opened = True
+        return self._document
+
+
+def _unless_it_fails(call: Callable[[], T], otherwise: T) -> T:
+    """What pdf_oxide gives; whatever it raises, a panic of Rust too, it has nothing for us."""
+    try:
+        return call()
+    except Exception:  # noqa: BLE001
+        return otherwise
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # its class cannot be imported
+            raise
+        return otherwise
+
+
+def _without_first_reader(data: bytes) -> Parsed:
+    """What the second reader makes of a file that the first cannot open."""
+    second = _SecondReader(data)
+    findings = examine(data)
+    count = min(second.count(), MAX_PAGES)
+    texts = [clean(second.page(number), "\ufffd") for number in range(1, count + 1)]
+    pages = numbered((f"page {number}", text) for number, text in enumerate(texts, 1))
+    if not any(page.text.strip() for page in pages):
+        raise Refused("damaged", _CLOSED)
+    empty = [page.number for page in pages if not page.text.strip()]
+    if findings.page_count not in (None, count):
+        findings.file.append(f"{findings.page_count} pages are expected and {count} found")
+    if empty:
+        findings.file.append(f"{listed(empty)} cannot be read")
+    if not findings.whole:
+        return Parsed(status="damaged", reason=_loss(findings), media_type=MEDIA_TYPE, pages=pages)
+    reason = "It is an unusual PDF, and a second reader was needed: lines may be out of order."
+    return Parsed(status="ready", reason=reason, media_type=MEDIA_TYPE, pages=pages)

@@ -1,0 +1,98 @@
+"""What a reader hands back, and what holds for the text of every page.
+
+Nothing here reads a file. How a file finds its reader is in `tools.parsing`.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from pydantic import Field
+
+from storage.records import DocumentStatus, Page, Record
+
+MAX_BYTES: Final = 200 << 20
+"""Bytes of a file."""
+MAX_PAGES: Final = 5_000
+MAX_TEXT: Final = 50_000_000
+"""Characters of all pages together."""
+
+_UNWANTED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_BREAKS = "\x0b\x0c\r\x85"
+
+
+class Parsed(Record):
+    """What became of a file."""
+
+    status: DocumentStatus
+    reason: str = ""
+    """Why it is not `ready`, and what to do; or what to know although it is. Empty otherwise."""
+    media_type: str = ""
+    pages: list[Page] = Field(default_factory=list)
+    """The text; of a file that is not `ready`, what was saved of it."""
+
+
+class Refused(Exception):
+    """Raised by a reader that cannot go on: the status and the reason of the outcome."""
+
+    def __init__(self, status: DocumentStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status: DocumentStatus = status
+        self.reason = reason
+
+
+def clean(text: str, unknown: str = "") -> str:
+    """Text as pages hold it: Unicode scalar values, with line feed and tab as the only controls.
+
+    `unknown` stands for a character that is none; line breaks of all kinds become line feeds.
+    """
+    text = text.replace("\r\n", "\n")
+    if not _UNWANTED.search(text):
+        return text
+    return _UNWANTED.sub(lambda found: "\n" if found[0] in _BREAKS else unknown, text)
+
+
+def words(text: str) -> frozenset[str]:
+    """A set of words, written as a line of them."""
+    return frozenset(text.split())
+
+
+def numbered(sections: Iterable[tuple[str, str]]) -> list[Page]:
+    """Pages from (locator, text). Raises `Refused` where they pass the limits."""
+    pages: list[Page] = []
+    characters = 0
+    for locator, text in sections:
+        characters += len(text)
+        if len(pages) >= MAX_PAGES:
+            raise Refused(
+                "unsupported",
+                f"It has more than {MAX_PAGES:,} pages. Split it and add the parts.",
+            )
+        if characters > MAX_TEXT:
+            raise Refused(
+                "unsupported",
+                f"It holds more than {MAX_TEXT:,} characters. Split it and add the parts.",
+            )
+        pages.append(Page(number=len(pages) + 1, locator=locator, text=text))
+    return pages
+
+
+def has_text(pages: Iterable[Page]) -> bool:
+    """Whether any page has a letter or a digit."""
+    return any(any(map(str.isalnum, page.text)) for page in pages)
+
+
+def listed(numbers: Iterable[int], noun: str = "page") -> str:
+    """Page numbers as a person writes them: "page 3", "pages 1, 4–7 and 9"."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], number]
+        else:
+            runs.append([number])
+    shown = ["–".join(map(str, run)) for run in runs]
+    if len(shown) > 8:
+        shown = [*shown[:7], "others"]
+    plural = "s" if len(runs) > 1 or (runs and len(runs[0]) > 1) else ""
+    joined = " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+    return f"{noun}{plural} {joined}"
