@@ -178,7 +178,8 @@ class Drive:
         return owner == self._run.id or bool(owner and owner == self._run.forked_from)
 
     def _is_done(self, state: StateSnapshot) -> bool:
-        return self._is_ours(state) and not state.next
+        # Not `next`: a task whose writes are stored is no longer next, and the step is still open.
+        return self._is_ours(state) and not state.tasks
 
     async def _input(self, state: StateSnapshot) -> Any:
         run = self._run

@@ -72,8 +72,10 @@ def draft(payload: Payload) -> Payload:
     """Fill in `DraftReply`: each quote that answers is a claim of its own."""
     passages = payload.get("passages", [])
     excerpts = [Excerpt(str(n), passage["text"]) for n, passage in enumerate(passages)]
+    question = str(payload["question"])
     claims = []
-    for quote in quotes(str(payload["question"]), excerpts):
+    # What a question goes on from helped to find the passages; it must not outweigh the question.
+    for quote in quotes(_ABOUT.sub("", question), excerpts) or quotes(question, excerpts):
         passage = passages[int(quote.excerpt)]
         cited = {
             "document_id": passage["document_id"],

@@ -115,12 +115,10 @@ def passages(found: Iterable[Passage]) -> None:
 
 
 def runs(entries: Iterable[dict[str, Any]]) -> None:
-    """Print a list of runs."""
-    table = Table(box=None)
-    for title in ("run", "thread", "status"):
-        table.add_column(title, no_wrap=True, overflow="fold")
-    table.add_column("question", no_wrap=True, overflow="ellipsis", min_width=30)
+    """Print a list of runs, a line each, so that ids can be copied whole."""
     for entry in entries:
         text = " ".join(str(entry["question"]).split())
-        table.add_row(entry["run_id"], entry["thread_id"], coloured(entry["status"]), escape(text))
-    out.print(table)
+        out.print(
+            f"{entry['run_id']}  {entry['thread_id']}  {coloured(entry['status']):<24}  "
+            f"{escape(text)}"
+        )

@@ -1,9 +1,10 @@
 """Locating a quote on a page, by program: the one test that makes a citation verified.
 
 A quote is found if it stands on the page verbatim, at the borders of words, with three things left
-aside: white space (any run of it equals any other), hyphenation (a hyphen at a line's end may be
-there or not), and Unicode form (compatibility characters, ligatures, typographic quotes and dashes;
-soft hyphens and zero-width characters are nothing). Case counts, and so does every other character.
+aside: white space (any run of it equals any other), hyphenation (a hyphen between letters at a
+line's end may be there or not), and Unicode form (compatibility characters, ligatures, typographic
+quotes and dashes; soft hyphens and zero-width characters are nothing). Case counts, and so does
+every other character.
 """
 
 import re
@@ -19,10 +20,14 @@ _SAME: Final = str.maketrans(
     }
 )
 _NOTHING: Final = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
-_REST: Final = r"|(?P<space>\s+)|(?P<char>.[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff]*)"
-_BREAK_ON_PAGE: Final = re.compile(r"(?P<broken>(?<=\w)[-‐\u00ad]\s*\n\s*)" + _REST, re.DOTALL)
-# What was a line's end on the page is any white space in a quote of it.
-_BREAK_IN_QUOTE: Final = re.compile(r"(?P<broken>(?<=\w)[-‐\u00ad]\s+(?=\w))" + _REST, re.DOTALL)
+_PIECE: Final = re.compile(
+    # A hyphen between letters, and white space behind it: what was a line's end on the page is any
+    # white space in a quote of it.
+    r"(?P<broken>(?<=[^\W\d_])[-‐\u00ad]\s+(?=[^\W\d_]))"
+    r"|(?P<space>\s+)"
+    r"|(?P<char>.[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff]*)",
+    re.DOTALL,
+)
 _WRAPPED: Final = re.compile(r'^["\'“‘«](.+)["\'”’»]$', re.DOTALL)
 
 
@@ -37,8 +42,8 @@ def locate(quote: str, page: str) -> tuple[int, int] | None:
 
 def _locate(quote: str, page: str) -> tuple[int, int] | None:
     for hyphen in ("", "-"):
-        wanted = "".join(form for form, _, _ in _forms(quote.strip(), _BREAK_IN_QUOTE, hyphen))
-        forms = list(_forms(page, _BREAK_ON_PAGE, hyphen))
+        wanted = "".join(form for form, _, _ in _forms(quote.strip(), hyphen))
+        forms = list(_forms(page, hyphen))
         text = "".join(form for form, _, _ in forms)
         spans = [(start, end) for form, start, end in forms for _ in form]
         at = text.find(wanted) if any(map(str.isalnum, wanted)) else -1
@@ -49,9 +54,12 @@ def _locate(quote: str, page: str) -> tuple[int, int] | None:
     return None
 
 
-def _forms(text: str, pattern: re.Pattern[str], hyphen: str) -> Iterator[tuple[str, int, int]]:
-    """Yield the text piece by piece in one form, each with the span that it stands for."""
-    for match in pattern.finditer(text):
+def _forms(text: str, hyphen: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the text piece by piece in one form, each with the span that it stands for.
+
+    A hyphen before a break stands as `hyphen`: the word's own, or nothing.
+    """
+    for match in _PIECE.finditer(text):
         piece = match[0]
         if match.lastgroup == "broken":
             form = hyphen

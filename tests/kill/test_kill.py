@@ -26,7 +26,7 @@ from tests.graph.conftest import LEASE, SUPPLY
 from tests.kill.armed import Moment, run_cli
 
 SEED = 20261123
-SAMPLED, ALL = 6, 20
+SAMPLED, ALL = 10, 20
 QUESTION = "On what notice may the Tenant terminate the lease early?"
 MEMO = "Write a memo on the notice for early termination of the lease and publish it."
 STATUS = "List the objects in the bucket deliverables"
