@@ -4,6 +4,7 @@ The model plans once; the route from there is code, within bounds on visits and 
 is composed from what the reviewer left, so that no sentence of it passes for proven that is not.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -32,12 +33,12 @@ async def supervisor(state: DeskState, runtime: Runtime[Context]) -> Command[Nex
         context.journal.note("planned", node="supervisor", agents=plan.agents)
         return _dispatch(plan.agents[0], plan=plan, visits=visits)
     if visits >= context.limits.visits:
-        return _finish(state, context)
+        return await _finish(state, context)
     if again := _sent_back(state, context):
         return _dispatch(again, visits=visits)
     step, agent = _next(state)
     if agent is None:
-        return _finish(state, context)
+        return await _finish(state, context)
     rounds = state["rounds"] if step == state["step"] else 0
     return _dispatch(agent, step=step, visits=visits, rounds=rounds, objections=[])
 
@@ -106,17 +107,37 @@ def _sound(plan: PlanReply, state: DeskState, focus: Focus) -> PlanReply:
     )
 
 
-def _finish(state: DeskState, context: Context) -> Command[Next]:
+async def _finish(state: DeskState, context: Context) -> Command[Next]:
     answer = compose(state["claims"], state["report"], model_name(context.model))
-    focus = Focus(
-        question=plan_of(state).question,
-        citations=[c for claim in answer.claims for c in claim.citations],
-    )
-    if not focus.citations:
+    cited = [c for claim in answer.claims for c in claim.citations]
+    if not state["report"] or cited:
+        caveats = await asyncio.to_thread(_caveats, state, context, cited)
+        text = "\n\n".join([answer.text, *caveats])
+        answer = answer.model_copy(update={"text": text})
+    focus = Focus(question=plan_of(state).question, citations=cited)
+    if not cited:
         focus = state.get("focus") or focus
     said = AIMessage(answer.text, id=f"{state['messages'][-1].id}-answer")
     update = {"answer": answer, "focus": focus, "messages": [said], "scratch": _CLEARED}
     return Command(update=update, goto="__end__")
+
+
+def _caveats(state: DeskState, context: Context, cited: Sequence[Citation]) -> list[str]:
+    """Return what must be said of documents that were not read in full.
+
+    That is of those that the answer rests on or was limited to; where it found nothing in the
+    whole workspace, how many there are.
+    """
+    limit = plan_of(state).document_ids
+    concerned = {c.document_id for c in cited} | set(limit)
+    partly = [d for d in context.library.in_scope(limit) if d.status != "ready"]
+    if not concerned and partly:
+        return [f"{len(partly)} of the documents could not be read in full; `add` said why."]
+    return [
+        f"{d.name} was not read in full ({d.status}): {d.reason}"
+        for d in partly
+        if d.id in concerned
+    ]
 
 
 def compose(claims: Sequence[Claim], report: str, model: str) -> Answer:

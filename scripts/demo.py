@@ -18,8 +18,8 @@ WORKSPACE: Final = "demo"
 SAMPLES: Final = ("lease.pdf", "supply-agreement.docx", "annual-report.pdf", "travel-policy.md")
 QUESTIONS: Final = (
     "On what notice may the Tenant terminate the lease early?",
-    "What is the cap on liability in the supply agreement?",
-    "Which arbitration institution settles disputes?",
+    "Within how many days must the Buyer pay an undisputed invoice?",
+    "Where is the seat of arbitration?",
 )
 MEMO: Final = "Write a memo on early termination of the lease by the Tenant and publish it."
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from storage.records import Document, Interrupt, Passage, Run
 
@@ -45,14 +44,13 @@ def coloured(status: str) -> str:
 
 def documents(added: Sequence[tuple[Document, bool]]) -> None:
     """Print documents, with what is to be known of each."""
-    table = Table("", "status", "pages", "id", "name", box=None)
     for document, new in added:
-        mark = "new" if new else "known"
-        pages = str(document.pages)
-        table.add_row(mark, coloured(document.status), pages, document.id, escape(document.name))
+        out.print(
+            f"{'new' if new else 'known':5}  {coloured(document.status)}  "
+            f"{document.pages} pages  {document.id}  {escape(document.name)}"
+        )
         if document.reason:
-            table.add_row("", "", "", "", f"[dim]{escape(document.reason)}[/dim]")
-    out.print(table)
+            out.print(f"       [dim]{escape(document.reason)}[/dim]")
 
 
 def run(found: Run) -> None:

@@ -99,6 +99,18 @@ class TestAsking:
         with pytest.raises(NotFound):
             desk.runs.get("r-0")
 
+    def test_an_answer_says_what_was_not_read_in_full(self, desk: Orchestrator) -> None:
+        broken = desk.documents.add(b"", name="annex.pdf")
+        assert broken.status == "damaged"
+        for documents, said in (
+            ([broken.id], "annex.pdf was not read in full (damaged)"),
+            ([], "1 of the documents could not be read in full"),
+        ):
+            answer = desk.invoke(NOTICE, documents=documents).answer
+            assert answer
+            assert answer.status == "not_in_documents"
+            assert said in answer.text
+
 
 class TestAdding:
     def test_the_same_bytes_are_one_document(self, desk: Orchestrator) -> None:

@@ -1,0 +1,1 @@
+"""What the samples are made from: their texts, and the programs that set them."""
