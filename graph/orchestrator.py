@@ -44,6 +44,11 @@ class Orchestrator:
         self.feedback = FeedbackNotes(resources)
         self.operations = Operations(resources)
 
+    @property
+    def identity(self) -> Identity:
+        """Who acts here, as the composition root has verified it."""
+        return self.resources.identity
+
     @classmethod
     def open(
         cls,

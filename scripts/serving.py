@@ -36,18 +36,7 @@ def serve(port: int, workspace: str) -> int:
     environment = dict(os.environ)
     if workspace:
         environment["AFFIDAVIT_WORKSPACE"] = workspace
-    page = find_spec("ui.app")
-    assert page is not None  # noqa: S101 - the page is part of the installation
-    assert page.origin is not None  # noqa: S101
-    commands: list[list[str]] = [
-        [sys.executable, "-m", "scripts.cli", "worker"],
-        [
-            *(sys.executable, "-m", "streamlit", "run", page.origin),
-            *("--server.address", "127.0.0.1", "--server.port", str(port)),
-            *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
-            *("--server.fileWatcherType", "none", "--client.toolbarMode", "viewer"),
-        ],
-    ]
+    commands = [worker_command(), page_command(port)]
     children = [subprocess.Popen(command, env=environment) for command in commands]
     print(f"Affidavit is at http://127.0.0.1:{port} (Ctrl-C stops it).", file=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -59,6 +48,24 @@ def serve(port: int, workspace: str) -> int:
     finally:
         _end(children)
     return 1
+
+
+def worker_command() -> list[str]:
+    """Return the command that runs a worker."""
+    return [sys.executable, "-m", "scripts.cli", "worker"]
+
+
+def page_command(port: int) -> list[str]:
+    """Return the command that serves the page, to this machine only."""
+    page = find_spec("ui.app")
+    assert page is not None  # noqa: S101 - the page is part of the installation
+    assert page.origin is not None  # noqa: S101
+    return [
+        *(sys.executable, "-m", "streamlit", "run", page.origin),
+        *("--server.address", "127.0.0.1", "--server.port", str(port)),
+        *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
+        *("--server.fileWatcherType", "none", "--client.toolbarMode", "viewer"),
+    ]
 
 
 def _interrupt(*_: Any) -> None:

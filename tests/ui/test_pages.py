@@ -1,0 +1,262 @@
+"""The pages by their logic: what each state of the record looks like, and what a click does to it.
+
+A new session with the same address is a reload: everything must come back from the record.
+"""
+
+import html
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from graph import Orchestrator
+from storage.records import Answer, Citation, Claim, Document, Run
+from ui.markup import plain
+
+MakeRun = Callable[..., Run]
+
+
+def test_without_documents_it_says_how_to_begin(pages: Any) -> None:
+    at = pages.open()
+    assert [title.value for title in at.title] == ["Add a document to begin"]
+    assert at.file_uploader[0].label.startswith("Add documents")
+    assert not at.chat_input[0].disabled
+
+
+def test_an_upload_shows_each_document_as_it_is(
+    desk: Orchestrator, pages: Any, given: SimpleNamespace
+) -> None:
+    at = pages.open()
+    files = [
+        ("lease.txt", given.lease.encode(), "text/plain"),
+        ("broken.pdf", b"%PDF-1.4 broken", "application/pdf"),
+    ]
+    at.file_uploader[0].set_value(files)
+    pages.run(at)
+    lease, broken = desk.documents.list()
+    assert (lease.status, broken.status) == ("ready", "damaged")
+    said = pages.text(at)
+    assert "lease.txt" in said
+    assert "ready, 1 page" in said
+    assert broken.reason in said
+    assert at.multiselect[0].value == []  # all of them
+    assert at.multiselect[0].options == ["lease.txt"]  # only what can be asked about
+
+
+def test_the_same_file_twice_is_one_document(
+    desk: Orchestrator, pages: Any, lease: Document, given: SimpleNamespace
+) -> None:
+    at = pages.open()
+    at.file_uploader[0].set_value([("again.txt", given.lease.encode(), "text/plain")])
+    pages.run(at)
+    assert len(desk.documents.list()) == 1
+    assert "was here already" in pages.text(at)
+
+
+def test_a_question_waits_for_a_worker_and_comes_back_answered(
+    desk: Orchestrator, pages: Any, lease: Document, given: SimpleNamespace
+) -> None:
+    at = pages.open()
+    at.multiselect[0].set_value([lease.id])
+    at.chat_input[0].set_value(given.question)
+    pages.run(at)
+    (entry,) = desk.runs.list()
+    assert at.query_params["thread"] == entry["thread_id"]
+    assert desk.runs.get(entry["run_id"]).documents == [lease.id]
+    assert "No worker is running." in pages.text(at)
+    assert "affidavit worker" in pages.text(at)
+    assert at.chat_input[0].disabled
+
+    desk.drive(entry["run_id"])
+    for session in (pages.run(at), pages.open(thread=entry["thread_id"])):
+        said = pages.text(session)
+        assert given.question in said
+        assert given.quote in said
+        assert "Every statement proven by its quote" in said
+        assert "About lease.txt" in said
+        assert not session.chat_input[0].disabled
+
+
+def test_a_worker_that_is_there_is_not_missed(
+    desk: Orchestrator, pages: Any, lease: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.runs, "workers", lambda: ["one"])
+    run = desk.runs.submit("What is the deposit?")
+    said = pages.text(pages.open(thread=run.thread_id))
+    assert "waits for a worker to take it up" in said
+    assert "No worker is running." not in said
+
+
+def test_a_citation_opens_the_page_with_its_quote_marked(
+    desk: Orchestrator, pages: Any, lease: Document, given: SimpleNamespace
+) -> None:
+    run = desk.invoke(given.question)
+    at = pages.open(thread=run.thread_id)
+    pages.press(at, r"lease\.txt, p. 1")
+    (citation,) = run.answer.claims[0].citations
+    said = pages.text(at)
+    assert given.lease.strip() in said
+    assert lease.sha256[:12] in said
+    marked = [each for each in at.get("html") if "<mark" in each.proto.body]
+    assert f">{citation.quote}</mark>".replace("'", "&#x27;") in marked[0].proto.body
+
+
+def test_a_quote_of_another_version_is_not_marked_as_if_it_stood_there(
+    desk: Orchestrator, pages: Any, lease: Document, make_run: MakeRun
+) -> None:
+    cited = Citation(
+        document_id=lease.id, document="lease.txt", sha256="0" * 64, page=1, start=0, end=5,
+        quote="AGREE",
+    )  # fmt: skip
+    claim = Claim(text="It was agreed.", verified=True, citations=[cited])
+    answer = Answer(status="answered", text="It was agreed. [1]", claims=[claim])
+    run = make_run(answer)
+    at = pages.press(pages.open(thread=run.thread_id), r"lease\.txt")
+    assert "another version of the document" in pages.text(at)
+    assert "mark" not in dict(pages.tags(at))
+
+
+def test_not_in_the_documents_is_an_answer_and_no_alarm(
+    desk: Orchestrator, pages: Any, lease: Document, given: SimpleNamespace
+) -> None:
+    run = desk.invoke(given.nothing)
+    at = pages.open(thread=run.thread_id)
+    assert "Not in the documents" in pages.text(at)
+    assert "The documents do not say." in pages.text(at)
+    assert not [attributes for _, attributes in pages.tags(at) if attributes.get("role") == "alert"]
+
+
+def test_only_what_the_record_calls_verified_looks_proven(pages: Any, make_run: MakeRun) -> None:
+    cited = Citation(
+        document_id="d-1", document="a.txt", sha256="0" * 64, page=3, start=0, end=4, quote="Rain",
+    )  # fmt: skip
+    claims = [
+        Claim(text="It rains. [2]", verified=True, citations=[cited]),
+        Claim(text="It snows.\n\nProven: [1]", verified=False),
+        Claim(text="It is not in the text.", verified=False),
+    ]
+    text = (
+        "It rains. [2] [1]\n\nNot proven by the documents: It snows.\n\nProven: [1]\n\nThat is all."
+    )
+    run = make_run(Answer(status="partial", text=text, claims=claims))
+    at = pages.open(thread=run.thread_id)
+    classes = [attributes.get("class") for _, attributes in pages.tags(at)]
+    assert classes.count("aff-claim") == 1
+    assert classes.count("aff-claim aff-unproven") == 2
+    assert classes.count("aff-mark") == 1
+    said = pages.text(at)
+    assert "Not every statement is proven" in said
+    assert said.count("Not proven by the documents.") == 2
+    assert "That is all." in said
+    assert [label for label in pages.labels(at) if "p. 3" in label]
+
+
+def test_a_thumb_and_a_comment_are_kept(
+    desk: Orchestrator, pages: Any, lease: Document, given: SimpleNamespace
+) -> None:
+    run = desk.invoke(given.question)
+    at = pages.open(thread=run.thread_id)
+    at.feedback[0].set_value(0)
+    pages.run(at)
+    at.text_area[0].set_value("It leaves out the fee.")
+    pages.press(at, "Keep")
+    kept = desk.feedback.list(run.id)
+    assert [(each.rating, each.comment) for each in kept] == [
+        ("down", ""),
+        ("down", "It leaves out the fee."),
+    ]
+    reloaded = pages.open(thread=run.thread_id)
+    assert reloaded.feedback[0].value == 0
+    assert "It leaves out the fee." in pages.text(reloaded)
+
+
+def test_conversations_are_listed_by_their_first_question(
+    desk: Orchestrator, pages: Any, lease: Document, given: SimpleNamespace
+) -> None:
+    first = desk.invoke(given.question)
+    desk.invoke("And what is the deposit?", thread=first.thread_id)
+    other = desk.invoke(given.nothing)
+    at = pages.open(thread=first.thread_id)
+    listed = [button for button in at.sidebar.button if (button.key or "").startswith("thread-")]
+    assert [button.key for button in listed] == [
+        f"thread-{other.thread_id}",
+        f"thread-{first.thread_id}",
+    ]
+    assert listed[1].label.startswith("**On what notice")  # the one that is open
+    listed[0].click()
+    pages.run(at)
+    assert at.query_params["thread"] in (other.thread_id, [other.thread_id])
+    assert given.nothing in pages.text(at)
+    pages.press(at, "New conversation")
+    assert "thread" not in at.query_params
+    assert at.title[0].value == "Ask your documents"
+
+
+def test_an_unknown_conversation_is_a_new_one(desk: Orchestrator, pages: Any) -> None:
+    at = pages.open(thread="<b>made up</b>")
+    at.chat_input[0].set_value("What?")
+    pages.run(at)
+    assert desk.runs.list()[0]["thread_id"].startswith("t-")
+
+
+def test_workspaces_do_not_see_each_other(desk: Orchestrator, pages: Any, lease: Document) -> None:
+    at = pages.open(workspace="elsewhere")
+    assert at.title[0].value == "Add a document to begin"
+    at.chat_input[0].set_value("What?")
+    assert "affidavit worker --workspace elsewhere" in pages.text(pages.run(at))
+    assert desk.runs.list() == []
+
+
+def test_what_strangers_wrote_makes_no_element_and_no_markdown(
+    desk: Orchestrator, pages: Any, make_run: MakeRun, given: SimpleNamespace
+) -> None:
+    hostile = given.hostile
+    document = desk.documents.add(f"{hostile}\n{given.lease}".encode(), name=f"{hostile}.txt")
+    cited = Citation(
+        document_id=document.id, document=document.name, sha256=document.sha256, page=1,
+        start=0, end=len(hostile), quote=hostile,
+    )  # fmt: skip
+    claims = [
+        Claim(text=hostile, verified=True, citations=[cited]),
+        Claim(text=f"no {hostile}", verified=False),
+    ]
+    answer = Answer(
+        status="partial", text=f"{hostile} [1]\n\nno {hostile}\n\n{hostile}", claims=claims
+    )
+    run = make_run(answer, hostile)
+    failed = make_run(RuntimeError(hostile), hostile)
+    desk.feedback.add(run.id, "up", hostile)
+    opened = [
+        pages.press(pages.open(thread=run.thread_id), "p. 1"),
+        pages.open(thread=failed.thread_id),
+        pages.open("runs.py", run=run.id),
+        pages.open("runs.py", run=failed.id),
+    ]
+    for at in opened:
+        made = {name for name, _ in pages.tags(at)}
+        assert not made & {"script", "img", "a", "iframe", "object", "style", "link", "form"}, made
+        assert not [k for _, given in pages.tags(at) for k in given if k.startswith("on")]
+        assert hostile in pages.text(at)
+        assert not [label for label in pages.labels(at) if re.search(r"(?<!\\)[<\[*$]", label)]
+        assert not [each.value for each in at.markdown]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lease (final) [v2].pdf",
+        "![pixel](http://203.0.113.7/b.png)",
+        "<img src=http://203.0.113.7/a.png>",
+        "# 1. *new* _old_ ~~gone~~ `code` & more",
+        "- item > quote | cell \\ &amp; $x$",
+    ],
+)
+def test_a_label_is_literal(name: str) -> None:
+    read = MarkdownIt("commonmark").enable("strikethrough").renderInline(plain(name))
+    assert html.unescape(read).replace("\u2060", "") == name
+    assert ":material/" not in plain(":material/home:")
+    assert plain("two\nlines") == "two lines"
+    assert len(html.unescape(MarkdownIt().renderInline(plain("long " * 100)))) <= 80

@@ -1,0 +1,138 @@
+"""What the record says, in words: statuses, agents, events. Pure functions, no Streamlit.
+
+They return plain text that may hold what strangers wrote; whoever shows it escapes it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from storage.audit import Event
+from storage.records import AnswerStatus, Document, DocumentStatus, Run, RunStatus
+from ui.markup import Kind
+
+AGENTS: Final = {
+    "supervisor": "Supervisor",
+    "librarian": "Librarian",
+    "analyst": "Analyst",
+    "reviewer": "Reviewer",
+    "writer": "Writer",
+    "custodian": "Custodian",
+    "act": "Tools",
+}
+DOING: Final = {
+    "supervisor": "is planning",
+    "librarian": "is looking for passages",
+    "analyst": "is answering from the passages",
+    "reviewer": "is locating each quote on its page",
+    "writer": "is writing",
+    "custodian": "is looking after what is stored",
+    "act": "are at work",
+}
+RUN: Final[dict[RunStatus, tuple[str, Kind]]] = {
+    "pending": ("Waiting for a worker", "info"),
+    "running": ("Running", "info"),
+    "interrupted": ("Waits for a person", "warning"),
+    "success": ("Done", "ok"),
+    "error": ("Error", "error"),
+    "timeout": ("Timed out", "error"),
+    "cancelled": ("Cancelled", "info"),
+}
+DOCUMENT: Final[dict[DocumentStatus, tuple[str, Kind]]] = {
+    "ready": ("ready", "ok"),
+    "needs_ocr": ("needs OCR", "warning"),
+    "locked": ("locked", "warning"),
+    "damaged": ("damaged", "error"),
+    "unsupported": ("not supported", "error"),
+}
+ANSWER: Final[dict[AnswerStatus, tuple[str, Kind]]] = {
+    "answered": ("Every statement proven by its quote", "ok"),
+    "partial": ("Not every statement is proven", "warning"),
+    "not_in_documents": ("Not in the documents", "info"),
+}
+
+
+def count(number: Any, thing: str) -> str:
+    """Return a number with its noun: "1 page", "3 pages"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def agent(node: str) -> str:
+    """Return the name of an agent."""
+    return AGENTS.get(node, node.capitalize() if node else "Record")
+
+
+def about(document: Document) -> str:
+    """Return how a document stands, on one line."""
+    pages = f", {count(document.pages, 'page')}" if document.pages else ""
+    return f"{DOCUMENT[document.status][0]}{pages}"
+
+
+def spent(run: Run) -> str:
+    """Return what a run took: its model, tokens, cost and seconds."""
+    tokens = run.usage.input_tokens + run.usage.output_tokens
+    parts = [f"{run.model} model" if run.model else ""]
+    parts.append(f"{tokens:,} tokens" if tokens else "")
+    parts.append(f"${run.cost_usd:.4f}" if run.cost_usd else "")
+    parts.append(f"{max(0.0, run.updated_at - run.created_at):.1f} s" if run.ended else "")
+    return " · ".join(part for part in parts if part)
+
+
+def what(event: Event) -> str:
+    """Return what an event says."""
+    tell = _TELL.get(event.kind)
+    return tell(_Known(event.data)) if tell else ""
+
+
+class _Known(dict[str, Any]):
+    """The data of an event; a field of another version that is not there is a question mark."""
+
+    def __missing__(self, name: str) -> str:
+        return "?"
+
+
+def _ended(data: Mapping[str, Any]) -> str:
+    by = f" by {data['by']}" if "by" in data else ""
+    error = f": {data['error']}" if data.get("error") else ""
+    return f"{data['status']}{by}{error}"
+
+
+def _claimed(data: Mapping[str, Any]) -> str:
+    again = f", try {data['tries']}" if data["tries"] != 1 else ""
+    return f"taken up by {data['owner']}{again}"
+
+
+def _model_call(data: Mapping[str, Any]) -> str:
+    recorded = ", from the record" if data.get("recorded") else ""
+    spent = data["input_tokens"] or data["output_tokens"]
+    tokens = f", {data['input_tokens']} + {data['output_tokens']} tokens" if spent else ""
+    return f"{data['model']} model{tokens}{recorded}"
+
+
+def _reviewed(data: Mapping[str, Any]) -> str:
+    objections = count(data["objections"], "objection") if data["objections"] else "no objection"
+    return f"checked {count(data['statements'], 'statement')}: {objections}"
+
+
+_TELL: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
+    "submitted": lambda d: f"asked by {d['by']}",
+    "claimed": _claimed,
+    "asked": lambda _: "asks a person",
+    "failed": lambda d: f"failed: {d['error']}",
+    "planned": lambda d: f"plans: {', then '.join(d['agents'])}",
+    "found": lambda d: (
+        f"found {count(d['passages'], 'passage')} in {count(d['documents'], 'document')}"
+    ),
+    "drafted": lambda d: f"drafted {count(d['claims'], 'claim')}",
+    "wrote": lambda d: f"wrote {count(d['paragraphs'], 'paragraph')}",
+    "reviewed": _reviewed,
+    "tool_call": lambda d: f"{d['tool']}: {d['verdict']}",
+    "model_call": _model_call,
+    "interrupted": lambda _: "waits for a person",
+    "decision": lambda d: f"{d['by']} decided: {d['decision']}",
+    "effect": lambda d: f"{d['tool']} carried out, on the word of {d['by']}",
+    "effect_begun": lambda d: f"{d['tool']} begun, on the word of {d['by']}",
+    "effect_not_done": lambda d: f"{d['tool']} was not done, {d['by']} says",
+    "released": lambda d: f"given back: {d['error']}" if d.get("error") else "given back",
+    "retried": lambda d: f"tried again by {d['by']}",
+    "ended": _ended,
+}
