@@ -9,14 +9,16 @@ Next: `nodes/reading_score.py` weighs sentences against what this returns.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, Literal
 
-from nodes.reading_text import FRAME, FUNCTION, WORD, content, stem, terms
+from nodes.reading_text import FRAME, FUNCTION, WORD, content, stems, terms
 
-Kind = Literal["title", "parties", "made", "clause"]
+Kind = Literal["title", "parties", "made", "named", "clause"]
+"""The title, the parties or the date of the document as a whole; who has a role; anything else."""
 
-_ASKING: Final = frozenset(
-    map(stem, "which what who whom whose where when how why whether there is are do does did can".split())
+_ASKING: Final = stems(
+    "which what who whom whose where when how why whether there is are do does did can"
 )
 _LINK: Final = re.compile(r"[,/]|\b(?:or|and|nor)\b", re.IGNORECASE)
 _BREAK: Final = re.compile(r"[:;?.]|\b(?:which|who|that)\b")
@@ -45,28 +47,27 @@ _HOW_MUCH: Final = re.compile(
     re.IGNORECASE,
 )
 
-_WHOLE: Final = (
-    r"(?:this|the|it|our|your)\b(?: \w+){0,2}? ?"
-    r"(?:agreement|contract|document|lease|policy|report|deed|plan|letter|licen[cs]e|statement|it)?"
-)
-_TITLE: Final = re.compile(
-    rf"\b(?:title|name|heading|headline|called|entitled)\b.*\b{_WHOLE}|\b{_WHOLE} (?:called|entitled)\b",
-    re.IGNORECASE,
-)
+_TITLE: Final = re.compile(r"\b(?:title|name|heading|headline|called|entitled)\b", re.IGNORECASE)
 _PARTIES: Final = re.compile(
-    r"\bwho (?:are|is|were) (?:\w+ ){0,5}?part(?:y|ies)\b"
-    r"|\b(?:names?|identify|list) (?:\w+ ){0,3}part(?:y|ies)\b"
-    r"|\bbetween (?:which|what|whom)\b|\b(?:which|what) (?:\w+ ){0,3}(?:are|were) (?:the )?parties\b"
+    r"\bwho (?:are|is|were) (?:\w+ ){0,5}?part(?:y|ies)\b|\bnames? (?:\w+ ){0,3}part(?:y|ies)\b"
+    r"|\bbetween (?:which|what|whom)\b"
+    r"|\b(?:which|what) (?:\w+ ){0,3}(?:are|were) (?:the )?parties\b"
     r"|\bwho (?:\w+ )?(?:signed|made|entered into|concluded|executed)\b",
     re.IGNORECASE,
 )
-_MAKING: Final = frozenset(
-    map(stem, "date dated day made make enter entered into sign signed execute executed conclude concluded "
-        "issue issued publish published write written as".split())
+_WHO: Final = re.compile(r"\s*who (?:is|are|was|were) (?:the |its |our )", re.IGNORECASE)
+
+
+# What a question may say besides, if it asks for the title, the date or the parties of the whole.
+_ABOUT_TITLE: Final = stems("title name head headline call entitle give conclude under written")
+_ABOUT_MAKING: Final = stems(
+    "date dated day made make enter sign execute conclude issue publish write written made"
 )
-_NAMING: Final = frozenset(
-    map(stem, "title name heading headline called entitled given give document call lease policy report "
-        "deed plan letter license licence statement written under head concluded".split())
+_ABOUT_PARTIES: Final = stems(
+    "name define refer call company person entity organization two more side make sign enter"
+)
+_DOCUMENTS: Final = stems(
+    "lease policy report deed plan letter license licence statement memorandum note handbook"
 )
 
 
@@ -116,27 +117,28 @@ def read_question(text: str) -> Question:
 
 
 def _kind(text: str, words: tuple[str, ...], when: bool) -> Kind:
-    rest = set(words) - FRAME
-    if _TITLE.search(text) and rest <= _NAMING:
+    rest = set(words) - FRAME - _DOCUMENTS
+    if _TITLE.search(text) and rest <= _ABOUT_TITLE:
         return "title"
-    if _PARTIES.search(text):
+    if _PARTIES.search(text) and rest <= _ABOUT_PARTIES | _ABOUT_MAKING:
         return "parties"
-    if when and rest - _NAMING <= _MAKING and rest & _MAKING:
+    if when and rest and rest <= _ABOUT_MAKING:
         return "made"
-    return "clause"
+    return "named" if _WHO.match(text) else "clause"
 
 
 def _pairs(sequence: tuple[str, ...]) -> frozenset[tuple[str, str]]:
-    both = zip(sequence, sequence[1:], strict=False)
     return frozenset(
         (a, b)
-        for a, b in both
+        for a, b in pairwise(sequence)
         if not (a in FUNCTION and b in FUNCTION) and a not in _ASKING and b not in _ASKING
     )
 
 
 def _parts(text: str) -> tuple[tuple[str, ...], ...]:
-    parts = (tuple(dict.fromkeys(t for t in terms(p) if t not in FUNCTION)) for p in _PART.split(text))
+    parts = (
+        tuple(dict.fromkeys(t for t in terms(p) if t not in FUNCTION)) for p in _PART.split(text)
+    )
     return tuple(part for part in parts if part)
 
 

@@ -17,27 +17,6 @@ from tools.passages import is_heading, sentences
 
 WORD: Final = re.compile(r"[^\W\d_]+(?:[’'](?:s|t|re|ve|ll)\b)?|\d[\d.,/]*\d|\d|§|\$|%")
 
-# Words that carry no content of their own: they neither find nor prove an answer.
-_FUNCTION_WORDS: Final = """
-    a an the this that these those such said it its he she they them their his her i we you your our
-    is are was were be been being am do does did done have has had having
-    of to in on at by for from with as into onto upon per via over under within during through
-    between among about against and or nor but if then than so also both either neither each every
-    all any some no not none other others another same
-    which what who whom whose where when how why whether
-    may might can could shall should will would must
-    there here thereof hereof herein thereto hereto hereunder thereunder therein hereby thereby
-    s t re ve ll etc e g i
-""".split()
-
-# What documents call themselves and those who made them: a question names them in passing.
-_FRAME_WORDS: Final = """
-    agreement contract document party parties counterparty clause provision section condition
-""".split()
-
-_MODALS: Final = "shall must will may can cannot agrees agree hereby entitled".split()
-_SKIPPED_AFTER_MODAL: Final = "only at time immediately fully".split()
-
 _STEMMER = snowballstemmer.stemmer("english")
 
 
@@ -47,10 +26,31 @@ def stem(word: str) -> str:
     return str(_STEMMER.stemWord(word))
 
 
-FUNCTION: Final = frozenset(map(stem, _FUNCTION_WORDS))
-FRAME: Final = frozenset(map(stem, _FRAME_WORDS))
-MODALS: Final = frozenset(map(stem, _MODALS))
-_AFTER_MODAL: Final = FUNCTION | frozenset(map(stem, _SKIPPED_AFTER_MODAL))
+def stems(words: str) -> frozenset[str]:
+    """Return the stems of some words written one after the other."""
+    return frozenset(map(stem, words.split()))
+
+
+FUNCTION: Final = stems(
+    """
+    a an the this that these those such said it its he she they them their his her i we you your our
+    is are was were be been being am do does did done have has had having
+    of to in on at by for from with as into onto upon per via over under within during through
+    between among about against and or nor but if then than so also both either neither each every
+    all any some no not none other others another same
+    which what who whom whose where when how why whether
+    may might can could shall should will would must
+    there here thereof hereof herein thereto hereto hereunder thereunder therein hereby thereby
+    s t re ve ll etc e g i
+    """
+)
+"""Words that carry no content of their own: they neither find nor prove an answer."""
+FRAME: Final = stems(
+    "agreement contract document party parties counterparty clause provision section condition"
+)
+"""What documents call themselves and those who made them: questions name them in passing."""
+MODALS: Final = stems("shall must will may can cannot agrees agree hereby entitled")
+_AFTER_MODAL: Final = FUNCTION | stems("only at time immediately fully")
 
 
 def terms(text: str) -> tuple[str, ...]:
@@ -94,13 +94,18 @@ class Unit:
     over: tuple[str, ...]
     """The terms of the heading it stands under."""
     lead: tuple[str, ...]
-    """The terms of the sentence that introduces the list it is an item of."""
+    """The terms of the sentence that introduces the list it is an item of, or of the row of years
+    over the figures."""
+    states: bool
+    """It says something: it is no heading, number or scrap."""
 
 
 _VERBAL: Final = re.compile(
     r"\b(shall|must|will|may|agrees?|hereby|cannot|is entitled|are entitled)\b", re.IGNORECASE
 )
-_ITEM: Final = re.compile(r"\s*(?:\(|[A-Za-z0-9]{1,3}[.)]|[•·])")
+_ITEM: Final = re.compile(r"\s*(?:\(|[A-Za-z0-9]{1,3}[.)]|[•·-])")
+_YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
+_FIGURE: Final = re.compile(r"(?<=\s)[$€£(]?\d[\d.,]*")
 
 
 def _titles(text: str, words: Sequence[str]) -> bool:
@@ -109,19 +114,31 @@ def _titles(text: str, words: Sequence[str]) -> bool:
     return short or is_heading(text)
 
 
+def _states(text: str, words: Sequence[str]) -> bool:
+    if len(words) >= 5 and sum(map(str.isalnum, text)) >= 20:
+        return True
+    item = bool(_ITEM.match(text)) and text[-1] in ";,."
+    return len(content(words)) >= 2 and (item or bool(_FIGURE.search(text)))
+
+
 @lru_cache(maxsize=512)
 def units(text: str) -> tuple[Unit, ...]:
     """Cut an excerpt into units."""
     found: list[Unit] = []
     over: tuple[str, ...] = ()
     lead: tuple[str, ...] = ()
+    years: tuple[str, ...] = ()
     for span in sentences(text):
         piece = text[span.start : span.end]
         words = terms(piece)
-        if _titles(piece, words):
+        figures = len(_FIGURE.findall(piece))
+        if figures and figures == len(_YEAR.findall(piece)):
+            years = words
+        elif _titles(piece, words):
             over = words
-        introduced = lead if _ITEM.match(piece) else ()
-        found.append(Unit(span.start, span.end, piece, words, over, introduced))
+        introduced = lead if _ITEM.match(piece) else years if figures > 1 else ()
+        states = _states(piece, words)
+        found.append(Unit(span.start, span.end, piece, words, over, introduced, states))
         if piece.endswith(":"):
             lead = words
     return tuple(found)

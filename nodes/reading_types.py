@@ -42,7 +42,8 @@ PERIOD: Final = re.compile(
     re.IGNORECASE,
 )
 AMOUNT: Final = re.compile(
-    r"(?:[$€£]|USD|EUR|GBP|US\$)\s?\d|\bdollars?\b|\d\s?%|\bpercent", re.IGNORECASE
+    r"(?:[$€£]|USD|EUR|GBP|US\$)\s?\d|\bdollars?\b|\d\s?%|\bpercent|\b\d{1,3}(?:,\d{3})+\b",
+    re.IGNORECASE,
 )
 
 
@@ -108,9 +109,12 @@ def _date_score(text: str, match: re.Match[str], opens: bool) -> float:
 
 _BETWEEN: Final = re.compile(r"\b(?:by\s+and\s+)?(?:between|among(?:st)?)\b:?", re.IGNORECASE)
 _BY: Final = re.compile(r"\b(?:entered\s+into|made)\s+by\b", re.IGNORECASE)
-_NAME_FOLLOWS: Final = re.compile(r"[\s:,]*(?:the\s+|\(\d\)\s*)?(?:[A-Z“\"(]|[a-z]-?[A-Z]|[a-z]-[a-z])")
+_NAME_FOLLOWS: Final = re.compile(
+    r"[\s:,]*(?:the\s+|\(\d\)\s*)?(?:[A-Z“\"(]|[a-z]-?[A-Z]|[a-z]-[a-z])"
+)
 _BODY: Final = re.compile(
-    r"\b(?:WHEREAS|RECITALS?|WITNESSETH|W I T N E S S|NOW,?\s+THEREFORE|BACKGROUND|Whereas|Recitals)\b"
+    r"\b(?:WHEREAS|Whereas|RECITALS?|Recitals|WITNESSETH|W I T N E S S|NOW,?\s+THEREFORE)\b"
+    r"|\bBACKGROUND\b"
     r"|\bagrees?\s+as\s+follows"
 )
 # A defined name in parentheses: (the "Buyer"), (hereinafter “Seller”), ("A" or "B").
@@ -132,22 +136,60 @@ _DESCRIBED: Final = re.compile(
     r",?\s+(?:an?\s|having|located|with\s|whose|organi[sz]ed|incorporated|formed|doing|duly|at\s"
     r"|company\s+number|residing|for\s|formerly)|,\s(?!(?:Inc|LLC|L\.|Ltd|Corp|LP|PLC|S\.A|N\.A))|\s\("
 )
-_FORMS: Final = (
-    "Incorporated Inc Corporation Corp LLC L.L.C Limited Ltd LP L.P LLP PLC GmbH AG S.A N.V B.V Pty "
-    "Company Co Partnership Association University Foundation Trust Bank"
-).split()
-_FORM: Final = "|".join(re.escape(f) for form in _FORMS for f in dict.fromkeys((form, form.upper())))
+_FORMS: Final = [
+    "Incorporated",
+    "Inc",
+    "Corporation",
+    "Corp",
+    "LLC",
+    "L.L.C",
+    "Limited",
+    "Ltd",
+    "LP",
+    "L.P",
+    "LLP",
+    "PLC",
+    "GmbH",
+    "AG",
+    "S.A",
+    "N.V",
+    "B.V",
+    "Pty",
+    "Company",
+    "Co",
+    "Partnership",
+    "Association",
+    "University",
+    "Foundation",
+    "Trust",
+    "Bank",
+]
+_FORM: Final = "|".join(
+    re.escape(f) for form in _FORMS for f in dict.fromkeys((form, form.upper()))
+)
 COMPANY: Final = re.compile(
     rf"[A-Z][\w.&'’-]*(?:,?\s+(?:(?:of|and|the|de|&)\s+)?[A-Z(&][\w.&'’()-]*){{0,8}}?,?\s+(?:{_FORM})\b\.?"
 )
 _ARTICLE: Final = re.compile(r"\b[Aa]n?\s+$")
-_BEGINS_NAME: Final = re.compile(r"(?!(?:An?|Whose|With|Is|Are|Its)\s)[A-Z0-9“\"]|[a-z]\w?-?[A-Z]|[a-z]+-[a-z]")
+_BEGINS_NAME: Final = re.compile(
+    r"(?!(?:An?|Whose|With|Is|Are|Its)\s)[A-Z0-9“\"]|[a-z]\w?-?[A-Z]|[a-z]+-[a-z]"
+)
 LONGEST_NAME: Final = 120
 
 
-def parties(text: str) -> list[Span]:
-    """Find those between whom a document is made, each with its defined name, in order."""
-    best: list[Span] = []
+@dataclass(frozen=True, slots=True, order=True)
+class Party:
+    """One of those between whom a document is made."""
+
+    span: Span
+    """Its name, with the name that is defined for it where there is room."""
+    called: str = ""
+    """The defined name."""
+
+
+def parties(text: str) -> list[Party]:
+    """Find those between whom a document is made, in order."""
+    best: list[Party] = []
     for pattern in (_BETWEEN, _BY):
         for anchor in pattern.finditer(text):
             if len(best) < 2 and _NAME_FOLLOWS.match(text, anchor.end()):
@@ -156,7 +198,7 @@ def parties(text: str) -> list[Span]:
     return best
 
 
-def _parties_after(text: str, start: int) -> list[Span]:
+def _parties_after(text: str, start: int) -> list[Party]:
     body = _BODY.search(text, start)
     end = min(body.start() if body else len(text), start + 1800)
     stop = next((s.end for s in sentences(text) if s.start <= start < s.end), end)
@@ -164,15 +206,15 @@ def _parties_after(text: str, start: int) -> list[Span]:
     if len(found) < 2:
         found = list(_called(text, start, end))
     if len(found) < 2:
-        taken = found
+        taken = [party.span for party in found]
         names = (Span(m.start(), m.end()) for m in COMPANY.finditer(text, start, end))
         names = (n for n in names if not _ARTICLE.search(text, max(0, n.start - 4), n.start))
         apart = (n for n in names if all(n.end <= t.start or t.end <= n.start for t in taken))
-        found = sorted([*taken, *apart])
-    return [span for span in found if span.end - span.start <= LONGEST_NAME]
+        found = sorted([*found, *map(Party, apart)])
+    return [party for party in found if party.span.end - party.span.start <= LONGEST_NAME]
 
 
-def _called(text: str, start: int, end: int) -> Iterator[Span]:
+def _called(text: str, start: int, end: int) -> Iterator[Party]:
     """Yield each name that a defined name in parentheses follows."""
     at = start
     seen = False
@@ -194,10 +236,11 @@ def _called(text: str, start: int, end: int) -> Iterator[Span]:
             continue
         seen = True
         if match.end() - begin <= LONGEST_NAME:
-            yield Span(begin, match.end())
+            yield Party(Span(begin, match.end()), name)
             continue
         after = _DESCRIBED.search(described)
-        yield Span(begin, begin + min(after.start() if after else len(described), LONGEST_NAME))
+        length = after.start() if after else len(described)
+        yield Party(Span(begin, begin + min(length, LONGEST_NAME)), name)
 
 
 # --- The title
@@ -212,7 +255,7 @@ _LABEL: Final = re.compile(r"(?:exhibit|annex|schedule|appendix|page|source)\b",
 _SENTENCE_LIKE: Final = re.compile(
     r"\b(?:this|is|are|shall|has|have|been|between|by)\b|[.;:,]$", re.IGNORECASE
 )
-_SMALL: Final = frozenset("a an and for in of on the to".split())
+_SMALL: Final = frozenset(["a", "an", "and", "for", "in", "of", "on", "the", "to"])
 
 
 def titles(text: str) -> list[Found]:

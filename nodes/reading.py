@@ -1,0 +1,213 @@
+"""Answers a question with quotes from excerpts, or with none: they do not say.
+
+This is what the offline model knows how to do. It reads the question, weighs the sentences, and
+cuts the shortest stretch that answers: the date that was asked for, the names of the parties, the
+operative sentences of a clause. Everything is pure and deterministic, and a quote is always a
+verbatim piece of its excerpt that cuts no word.
+
+It must never hold a list of kinds of clauses or of phrases for them: what it knows is English, and
+statistics of the excerpts themselves. Next: `nodes/reading_question.py` reads the question,
+`nodes/reading_score.py` weighs sentences, `nodes/reading_types.py` finds dates and names.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nodes.reading_question import Question, read_question
+from nodes.reading_score import Scorer
+from nodes.reading_text import Unit, terms, units
+from nodes.reading_types import DATE, document_dates, parties, titles
+from tools.passages import Span
+
+LONGEST: Final = 600
+"""Characters of a quote that gives a clause."""
+BRIEF: Final = 120
+"""Characters of a quote that gives a date or a name."""
+
+SAYS: Final = -1.35
+"""Log-odds from which on the excerpts are taken to answer."""
+ALSO: Final = 1.0
+"""How far below the best a further quote may lie."""
+JOINED: Final = 3.0
+"""How far below the best a neighbouring sentence may lie to be quoted with it."""
+_DATED: Final = 1.0
+_TITLED: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A passage offered by the librarian; the best come first."""
+
+    id: str
+    text: str
+    first: bool = False
+    """It stands in the opening of its document."""
+    last: bool = False
+    """It is the end of its document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A verbatim piece of an excerpt that answers."""
+
+    excerpt: str
+    """The id of the excerpt."""
+    text: str
+    score: float
+    """How likely it answers, between 0 and 1, as far as the model can tell."""
+
+
+def quotes(question: str, excerpts: Sequence[Excerpt], *, most: int = 3) -> list[Quote]:
+    """Return the quotes that answer a question, best first; none if the excerpts do not say."""
+    asked = read_question(question)
+    distinct = list({excerpt.text: excerpt for excerpt in reversed(excerpts)}.values())[::-1]
+    found: list[Quote] = []
+    if asked.kind == "title":
+        found = _title(distinct)
+    elif asked.kind == "made":
+        found = _made(distinct)
+    elif asked.kind in ("parties", "named"):
+        found = _parties(asked, distinct)
+    if not found and asked.kind != "title":
+        found = _clauses(asked, distinct)
+    return found[:most]
+
+
+def _openings(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
+    """Return the excerpts that open a document; all, if nobody said which do."""
+    return [excerpt for excerpt in excerpts if excerpt.first] or list(excerpts)
+
+
+def _quote(excerpt: Excerpt, span: Span, score: float) -> Quote:
+    return Quote(excerpt.id, excerpt.text[span.start : span.end], score)
+
+
+def _title(excerpts: Sequence[Excerpt]) -> list[Quote]:
+    best: tuple[float, Quote] | None = None
+    for excerpt in _openings(excerpts):
+        for found in titles(excerpt.text)[:1]:
+            if found.score >= _TITLED and (best is None or found.score > best[0]):
+                best = found.score, _quote(excerpt, found.span, 0.9)
+    return [best[1]] if best else []
+
+
+def _made(excerpts: Sequence[Excerpt]) -> list[Quote]:
+    """Quote the date of the document itself: at its opening, else beside the signatures."""
+    found = document_dates([e.text for e in excerpts], [e.first for e in excerpts])
+    return [_quote(excerpts[f.text], f.span, 0.8) for f in found[:1] if f.score >= _DATED]
+
+
+def _parties(asked: Question, excerpts: Sequence[Excerpt]) -> list[Quote]:
+    """Quote the parties, or those among them who have the role that is asked for."""
+    roles = {term for slot in asked.slots for term in slot}
+    for group in (_openings(excerpts), excerpts):
+        found: dict[str, Quote] = {}
+        for excerpt in group:
+            for party in parties(excerpt.text):
+                quote = _quote(excerpt, party.span, 0.8)
+                if asked.kind == "parties" or roles & set(terms(party.called)):
+                    found.setdefault(" ".join(quote.text.lower().split()), quote)
+            if len(found) > 1:
+                break
+        if found:
+            return list(found.values())
+    return []
+
+
+def _clauses(asked: Question, excerpts: Sequence[Excerpt]) -> list[Quote]:
+    """Quote the sentences that answer best, each with the neighbours that belong to it."""
+    cut = [units(excerpt.text) for excerpt in excerpts]
+    scorer = Scorer(asked, cut)
+    scores = {scorer.places[i]: scorer.score(i) for i in scorer.promising()}
+    order = sorted(scores, key=lambda place: (-scores[place], place))
+    if not order or scores[order[0]] < SAYS:
+        return []
+    best = scores[order[0]]
+    found: list[Quote] = []
+    used: set[tuple[int, int]] = set()
+    for place in order:
+        if place not in used and scores[place] >= best - ALSO:
+            excerpt, unit = place
+            dates = asked.when and DATE.search(cut[excerpt][unit].text)
+            group = [unit] if dates else _with_neighbours(place, cut[excerpt], scores, best, used)
+            used.update((excerpt, u) for u in group)
+            span = _stretch(asked, excerpts[excerpt].text, [cut[excerpt][u] for u in group])
+            found.append(_quote(excerpts[excerpt], span, 1 / (1 + math.exp(-scores[place]))))
+    return found
+
+
+def _with_neighbours(
+    place: tuple[int, int],
+    among: Sequence[Unit],
+    scores: dict[tuple[int, int], float],
+    best: float,
+    used: Iterable[tuple[int, int]],
+) -> list[int]:
+    """Return a sentence with those around it that answer nearly as well, while there is room."""
+    excerpt, unit = place
+    low = high = unit
+    while True:
+        sides = [
+            u for u in (low - 1, high + 1) if scores.get((excerpt, u), -math.inf) >= best - JOINED
+        ]
+        fits = [
+            u
+            for u in sides
+            if (excerpt, u) not in used
+            and max(among[high].end, among[u].end) - min(among[low].start, among[u].start)
+            <= LONGEST
+        ]
+        if not fits:
+            return list(range(low, high + 1))
+        chosen = max(fits, key=lambda u: (scores[excerpt, u], -u))
+        low, high = min(low, chosen), max(high, chosen)
+
+
+def _stretch(asked: Question, text: str, group: Sequence[Unit]) -> Span:
+    """Return what to quote of some neighbouring sentences."""
+    span = Span(group[0].start, group[-1].end)
+    if asked.when and len(group) == 1:
+        dates = list(DATE.finditer(text, span.start, span.end))
+        if dates:
+            return _around_date(asked, text, span, dates)
+    return span if span.end - span.start <= LONGEST else _densest(asked, text, span)
+
+
+_CLAUSE_END: Final = re.compile(r"[;:,.]\s|[;:]$")
+_WORDS: Final = re.compile(r"\S+")
+_AFTER_DATE: Final = re.compile(r"\s*\([^()]{1,60}\)")
+
+
+def _around_date(asked: Question, text: str, span: Span, dates: Sequence[re.Match[str]]) -> Span:
+    """Return the date nearest to what was asked, with the words that say what it is the date of."""
+    wanted = {term for slot in asked.slots for term in slot}
+    places = [
+        m.start() for m in _WORDS.finditer(text, span.start, span.end) if wanted & set(terms(m[0]))
+    ]
+    date = min(dates, key=lambda m: min((abs(m.start() - p) for p in places), default=0))
+    after = _AFTER_DATE.match(text, date.end(), span.end)
+    end = after.end() if after and after.end() - date.start() <= BRIEF else date.end()
+    begins = [m.start() for m in _WORDS.finditer(text, span.start, date.start())]
+    start = next((b for b in begins if end - b <= BRIEF), date.start())
+    return Span(start, end)
+
+
+def _densest(asked: Question, text: str, span: Span) -> Span:
+    """Return the part of a very long sentence that holds most of what was asked."""
+    wanted = {term for slot in asked.slots for term in slot} or set(asked.terms)
+    words = [
+        (m.start(), m.end(), wanted & set(terms(m[0])))
+        for m in _WORDS.finditer(text, span.start, span.end)
+    ]
+    begins = [span.start, *(m.end() for m in _CLAUSE_END.finditer(text, span.start, span.end))]
+    best = (-1, span)
+    for begin in begins:
+        inside = [w for w in words if w[0] >= begin and w[1] <= begin + LONGEST]
+        if inside:
+            held = len({term for _, _, found in inside for term in found})
+            if held > best[0]:
+                best = held, Span(inside[0][0], inside[-1][1])
+    return best[1]

@@ -1,0 +1,319 @@
+"""Weighs how well each sentence of the excerpts answers a question.
+
+A linear model over features that any question has: how much of it a sentence covers, weighted by
+how rare the words are among the excerpts; how close together; under which heading; whether a date,
+period or amount that is asked for is there; what the sentence orders or allows; what conditions it
+sets. The weights say nothing about any subject. `WEIGHTS` tells how they were fitted.
+Next: `nodes/reading.py` chooses quotes by these scores.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nodes.reading_question import Question
+from nodes.reading_text import FUNCTION, Unit, akin, content, operative
+from nodes.reading_types import AMOUNT, DATE, PERIOD
+
+CONSIDERED: Final = 20
+"""Sentences that are weighed in full, the most promising by their words alone."""
+
+_ALLOWS: Final = re.compile(r"\b(?:may|can|entitled|right to|permit\w*|option)\b", re.IGNORECASE)
+_DEFINES: Final = re.compile(
+    r"[”\"’']\s*(?:\)|,)?\s*(?:shall\s+)?(?:means?|has the meaning|refers? to|includes?)\b"
+)
+_CONDITION: Final = re.compile(
+    r"\b(?:if|in (?:the|any) event|in case|unless|due to|as a result of|on account of|because"
+    r"|should|where|following|in the absence of|for cause|provided that|of any"
+    r"|upon (?:the|any|a|an|such|its|either|written notice of))\b|\b(?:if|upon|follows|following):",
+    re.IGNORECASE,
+)
+_FREELY: Final = re.compile(
+    r"\b(?:without (?:\w+ )?(?:cause|reason|penalty)|any (?:reason|time)|no reason|non-?cause"
+    r"|sole (?:and absolute )?discretion|at will|convenience|whether or not|with or without"
+    r"|regardless)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence that may answer."""
+
+    excerpt: int
+    """Its excerpt, counted from 0, best first."""
+    unit: int
+    """Its place in that excerpt."""
+    score: float
+    """Log-odds that it answers the question, as far as the model can tell."""
+
+
+class _Terms:
+    """Some words to look for, each with its family, weighed by how few sentences have it."""
+
+    def __init__(self, groups: Sequence[Iterable[str]], among: Sequence[Unit], kin: float) -> None:
+        vocabulary: dict[str, list[str]] = {}
+        for term in {term for unit in among for term in unit.terms}:
+            vocabulary.setdefault(term[:4], []).append(term)
+        self.finds: dict[str, list[tuple[int, float]]] = {}
+        for number, group in enumerate(groups):
+            found: dict[str, float] = {}
+            for word in group:
+                for term in vocabulary.get(word[:4], ()):
+                    share = 1.0 if term == word else kin * akin(word, term)
+                    if share > found.get(term, 0.0):
+                        found[term] = share
+            for term, share in found.items():
+                self.finds.setdefault(term, []).append((number, share))
+        counts = [0] * len(groups)
+        for unit in among:
+            for number in {n for t in set(unit.terms) for n, _ in self.finds.get(t, ())}:
+                counts[number] += 1
+        self.weights = [_rarity(count, len(among)) for count in counts]
+        self.total = sum(self.weights) or 1.0
+
+    def found(self, words: Iterable[str]) -> dict[int, float]:
+        """Return which of them are among the words, and how closely."""
+        best: dict[int, float] = {}
+        for word in words:
+            for number, share in self.finds.get(word, ()):
+                if share > best.get(number, 0.0):
+                    best[number] = share
+        return best
+
+    def weigh(self, found: Mapping[int, float]) -> float:
+        """Return the weight of what was found."""
+        return sum(self.weights[number] * share for number, share in found.items())
+
+    def densest(self, words: Sequence[str], length: int) -> float:
+        """Return the most weight that stands within `length` neighbouring words."""
+        at = [
+            (i, n, self.weights[n] * s)
+            for i, w in enumerate(words)
+            for n, s in self.finds.get(w, ())
+        ]
+        best = 0.0
+        for first, (start, _, _) in enumerate(at):
+            near: dict[int, float] = {}
+            for place, number, weight in at[first:]:
+                if place - start >= length:
+                    break
+                near[number] = max(near.get(number, 0.0), weight)
+            best = max(best, sum(near.values()))
+        return best
+
+
+def _rarity(count: int, total: int) -> float:
+    """Return the inverse document frequency as BM25 has it, from 0 to 5 however many there are."""
+    return 5 * math.log(1 + (total - count + 0.5) / (count + 0.5)) / math.log(2 * total + 2)
+
+
+class _Pairs:
+    """The question's neighbouring words, weighed alike."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]], among: Sequence[Unit]) -> None:
+        wanted = set(pairs)
+        self.found = [wanted.intersection(zip(u.terms, u.terms[1:], strict=False)) for u in among]
+        counts = dict.fromkeys(wanted, 0)
+        for pairs_here in self.found:
+            for pair in pairs_here:
+                counts[pair] += 1
+        self.weights = {pair: _rarity(count, len(among)) for pair, count in counts.items()}
+        self.total = sum(self.weights.values()) or 1.0
+
+    def weigh(self, index: int) -> float:
+        return sum(self.weights[pair] for pair in self.found[index])
+
+
+class Scorer:
+    """Weighs the sentences of some excerpts for one question."""
+
+    def __init__(self, question: Question, excerpts: Sequence[Sequence[Unit]]) -> None:
+        self.question = question
+        self.places = [(e, u) for e, units in enumerate(excerpts) for u in range(len(units))]
+        self.units = [excerpts[e][u] for e, u in self.places]
+        self.terms = _Terms([(t,) for t in question.terms], self.units, 0.7)
+        self.slots = _Terms(question.slots, self.units, 0.7)
+        self.pairs = _Pairs(question.pairs, self.units)
+        self.found = [self.terms.found(unit.terms) for unit in self.units]
+        self.weight = [self.terms.weigh(found) for found in self.found]
+        self.mean = sum(self.weight) / max(1, len(self.weight))
+        variance = sum((w - self.mean) ** 2 for w in self.weight) / max(1, len(self.weight))
+        self.spread = math.sqrt(variance) or 1.0
+        self.around = [
+            self.terms.weigh(self.terms.found(t for unit in units for t in unit.terms))
+            for units in excerpts
+        ]
+
+    def promising(self) -> list[int]:
+        """Return the sentences worth weighing in full, by their words alone."""
+        total, pairs = self.terms.total, self.pairs.total
+        points = {
+            i: self.weight[i] / total
+            + self.pairs.weigh(i) / pairs
+            + 0.3 * self.terms.weigh(self.terms.found(unit.over)) / total
+            for i, unit in enumerate(self.units)
+            if unit.states
+        }
+        return sorted(sorted(points, key=lambda i: (-points[i], i))[:CONSIDERED])
+
+    def features(self, index: int) -> dict[str, float]:
+        """Return what speaks for and against one sentence. Nearly all lie between -1 and 1."""
+        unit = self.units[index]
+        return {
+            **self._words(index, unit),
+            **self._slots(unit),
+            **self._place(index, unit),
+            **self._form(unit),
+            **self._type(unit),
+            **self._condition(unit),
+        }
+
+    def _words(self, index: int, unit: Unit) -> dict[str, float]:
+        terms, found, weight = self.terms, self.found[index], self.weight[index]
+        near = {*unit.terms, *unit.over, *unit.lead}
+        core = [
+            terms.weights[i] for i, t in enumerate(self.question.terms) if t in self.question.core
+        ]
+        in_core = sum(
+            terms.weights[i] * share
+            for i, share in found.items()
+            if self.question.terms[i] in self.question.core
+        )
+        orders = [
+            terms.weights[i] * s for w in operative(unit.terms) for i, s in terms.finds.get(w, ())
+        ]
+        return {
+            "covered_core": in_core / (sum(core) or 1.0),
+            "covered_near": terms.weigh(terms.found(near)) / terms.total,
+            "pure": len(found) / (len(content(unit.terms)) or 1),
+            "dense": weight / math.sqrt(len(unit.terms) + 6),
+            "stands_out": (weight - self.mean) / self.spread / 3,
+            "orders": max(orders, default=0.0) / 5,
+            "pairs": math.log(1 + self.pairs.weigh(index)),
+            "part": self._best_part(found),
+            "within_12": terms.densest(unit.terms, 12) / 10,
+        }
+
+    def _best_part(self, found: Mapping[int, float]) -> float:
+        """Return how well the best part of the question is covered; a weak part counts less."""
+        number = {term: i for i, term in enumerate(self.question.terms)}
+        best = 0.0
+        for part in self.question.parts:
+            weight = sum(self.terms.weights[number[t]] for t in part)
+            here = sum(self.terms.weights[number[t]] * found.get(number[t], 0.0) for t in part)
+            best = max(best, here / (weight or 1.0) * min(1.0, weight / 4))
+        return best
+
+    def _slots(self, unit: Unit) -> dict[str, float]:
+        slots, count = self.slots, len(self.question.slots)
+        here = slots.found(unit.terms)
+        near = slots.found({*unit.terms, *unit.over, *unit.lead})
+        weights = slots.weights
+        missing = [w for i, w in enumerate(weights) if i not in here]
+        return {
+            "slots_near": sum(weights[i] for i in near) / slots.total,
+            "slots_share": len(here) / (count or 1),
+            "slots_missing": max(missing, default=0.0) / (max(weights, default=0.0) or 1.0),
+            "first_slot": weights[0] / 5 if 0 in here else 0.0,
+            "last_slot": float(count > 0 and count - 1 in here),
+            "no_first_two": float(count > 1 and not {0, 1} & here.keys()),
+            "no_predicate": float(self.question.yes_no and count > 0 and 0 not in here),
+        }
+
+    def _place(self, index: int, unit: Unit) -> dict[str, float]:
+        excerpt, place = self.places[index]
+        total = self.terms.total
+        title = {t for t in unit.over if t not in FUNCTION and not t[0].isdigit()}
+        in_title = self.terms.found(unit.over)
+        follows = index + 1 < len(self.places) and self.places[index + 1][0] == excerpt
+        return {
+            "title_share": sum(t in self.terms.finds for t in title) / (len(title) or 1),
+            "title_best": max((self.terms.weights[i] * s for i, s in in_title.items()), default=0.0)
+            / 5,
+            "around": self.around[excerpt] / total,
+            "after": self.weight[index + 1] / total if follows else 0.0,
+            "before": self.weight[index - 1] / total if place else 0.0,
+            "rank": min(excerpt, 15) / 15,
+        }
+
+    def _form(self, unit: Unit) -> dict[str, float]:
+        text = unit.text
+        letters = sum(map(str.isalpha, text))
+        return {
+            "short": float(len(unit.terms) < 8),
+            "length": math.log(1 + len(unit.terms)) / 5,
+            "capitals": float(sum(map(str.isupper, text)) > 0.6 * max(1, letters)),
+            "defines": float(bool(_DEFINES.search(text))),
+            "allows": float(bool(_ALLOWS.search(text))),
+        }
+
+    def _type(self, unit: Unit) -> dict[str, float]:
+        asked, text = self.question, unit.text
+        date, period = bool(DATE.search(text)), bool(PERIOD.search(text))
+        amount = bool(AMOUNT.search(text))
+        timed = asked.when or asked.how_long
+        typed = (timed and (date or period)) or (asked.how_much and amount)
+        return {
+            "date": float(date),
+            "period": float(period),
+            "amount": float(amount),
+            "date_asked": float(asked.when and date),
+            "period_asked": float(asked.how_long and period),
+            "untyped": float((timed or asked.how_much) and not typed),
+        }
+
+    def _condition(self, unit: Unit) -> dict[str, float]:
+        """Say whether the sentence sets a condition that a question asked without one rules out."""
+        asked = float(self.question.unconditional)
+        freely = float(bool(_FREELY.search(unit.text)))
+        return {
+            "conditional": asked * bool(_CONDITION.search(unit.text)),
+            "not_freely": asked * (1 - freely),
+        }
+
+    def score(self, index: int) -> float:
+        """Return the log-odds that a sentence answers the question."""
+        return BIAS + sum(WEIGHTS[name] * value for name, value in self.features(index).items())
+
+
+BIAS: Final = -4.84
+WEIGHTS: Final[Mapping[str, float]] = {
+    "covered_core": 1.49,
+    "covered_near": -1.29,
+    "pure": -3.59,
+    "dense": 1.02,
+    "stands_out": -0.92,
+    "orders": 1.73,
+    "pairs": 0.21,
+    "part": 0.43,
+    "within_12": 1.05,
+    "slots_near": 2.03,
+    "slots_share": 2.40,
+    "slots_missing": 1.09,
+    "first_slot": -1.28,
+    "last_slot": -0.46,
+    "no_first_two": -0.42,
+    "no_predicate": -0.33,
+    "title_share": 0.67,
+    "title_best": 1.34,
+    "around": 1.27,
+    "after": 0.93,
+    "before": 0.31,
+    "rank": -1.88,
+    "short": -1.20,
+    "length": -0.90,
+    "capitals": 0.79,
+    "defines": -0.62,
+    "allows": -0.17,
+    "date": -0.49,
+    "period": 0.46,
+    "amount": 0.90,
+    "date_asked": 1.61,
+    "period_asked": 0.49,
+    "untyped": -1.02,
+    "conditional": -0.92,
+    "not_freely": -0.62,
+}

@@ -1,0 +1,262 @@
+"""Cut a page into passages, and a text into sentences, as offsets into exactly that text.
+
+A passage is what search returns: some clauses, a paragraph, the rows of a table. It follows the
+structure that survives in plain text (clause numbers, headings, list items, indentation, short
+last lines), because readers of PDF keep line breaks and drop blank lines. A sentence is what gets
+quoted.
+
+It must never change a character: everything here is pure, and a span is a half-open pair of code
+point offsets into the text it was given. Next: `tools/search.py` indexes passages and
+`nodes/reading.py` quotes sentences.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LEAST, AIM, MOST = 300, 800, 1200
+"""Characters of a passage: the least worth returning alone, what to aim for, and the limit."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open stretch of a text, in code points."""
+
+    start: int
+    end: int
+
+
+# A clause number or a bullet at the beginning of a line: "3.", "4.2.1", "(a)", "b)", "IV.", "§ 7".
+_NUMBER = re.compile(
+    r"""(?: (?:ARTICLE|Article|SECTION|Section|CLAUSE|Clause|SCHEDULE|Schedule|EXHIBIT|Exhibit
+             |ANNEX|Annex|APPENDIX|Appendix|PART|Part|ITEM|Item)\s+[\dA-Z][\w.]{0,6}
+          | §+\s*\d[\d.]*
+          | \d{1,3}(?:\.\d{1,3}){1,4}\.?(?=\s|$)
+          | \d{1,3}[.)](?=\s|$)
+          | [A-Za-z][.)](?=\s)
+          | [ivxlIVXL]{2,5}[.)](?=\s)
+          | \((?:[A-Za-z]{1,2}|[ivxl]{1,5}|\d{1,2})\)
+          | [•·▪●◦‣■*–-](?=\s)
+        )""",
+    re.VERBOSE,
+)
+_ENDED = re.compile(r"[.:;!?][\"'”’)\]]*$")
+# A line that a list item may follow, although no sentence ended there.
+_LISTED = re.compile(r"(?:,|;?\s(?:and|or|and/or))$")
+_WORD = re.compile(r"[^\W\d_]+")
+_FIGURE = re.compile(r"[$€£(]?\d[\d,.]*%?\)?")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_LOWER_WORDS = _words("a an and as at by for from in into of on or per the to with")
+_STARTERS = _words(
+    """
+    a all an any as at by each either every for he however if in it its neither no nothing
+    notwithstanding on she should such that the their then there these they this those to under
+    unless until upon we when where whereas while with without you your
+    """
+)
+
+
+@dataclass(slots=True)
+class _Line:
+    """One line of the page without the white space around it."""
+
+    start: int
+    end: int
+    text: str
+    indent: int
+
+
+def _lines(text: str) -> Iterator[_Line | None]:
+    """Yield the lines; None stands for one or more blank lines."""
+    at = 0
+    for raw in text.splitlines(keepends=True):
+        bare = raw.strip()
+        if bare:
+            indent = len(raw) - len(raw.lstrip())
+            yield _Line(at + indent, at + indent + len(bare), bare, indent)
+        else:
+            yield None
+        at += len(raw)
+
+
+def is_heading(text: str) -> bool:
+    """Say whether a line looks like a heading: short, titled, and without a full stop."""
+    bare = text.strip()
+    number = _NUMBER.match(bare)
+    title = bare[number.end() :].strip(" .:-–") if number else bare
+    words = _WORD.findall(title)
+    if not words or len(bare) > 90 or len(words) > 12 or bare[-1] in ",;":
+        return False
+    if bare[-1] in ".?!" and not (number and len(words) <= 6):
+        return False
+    if len(_FIGURE.findall(title)) > 1:
+        return False
+    telling = [w for w in words if w not in _LOWER_WORDS]
+    goes_on = words[-1].lower() in _LOWER_WORDS | _STARTERS
+    return bool(telling) and all(w[0].isupper() for w in telling) and not goes_on
+
+
+def _is_row(text: str) -> bool:
+    """Say whether a line is a row of a table: figures with few words around them."""
+    figures = len(_FIGURE.findall(text))
+    return figures >= 2 and len(_WORD.findall(text)) <= 2 * figures + 4 and text[-1] not in ".;,"
+
+
+def _goes_on(heading: str, line: str, width: int) -> bool:
+    """Say whether two lines in capitals are one text, not a heading and what stands under it."""
+    if not (heading.isupper() and line.isupper()) or _NUMBER.match(line):
+        return False
+    return len(heading) >= 0.6 * width or len(line) < 0.75 * width
+
+
+def _parts(before: _Line, line: _Line, width: int) -> bool:
+    """Say whether a new block begins at `line`."""
+    ended = bool(_ENDED.search(before.text))
+    short = len(before.text) < 0.75 * width
+    if _is_row(line.text) or _is_row(before.text):
+        return True
+    if is_heading(before.text) and not _goes_on(before.text, line.text, width):
+        return True
+    if _NUMBER.match(line.text) and (ended or short or _LISTED.search(before.text)):
+        return True
+    if ended and (line.indent > before.indent or len(before.text) > 180):
+        return True
+    begins = not line.text[0].islower()
+    if short and begins:
+        return ended or is_heading(line.text) or len(before.text) < 0.5 * width
+    return ended and begins and is_heading(line.text)
+
+
+def blocks(text: str) -> list[Span]:
+    """Cut a text where its structure does: clauses, paragraphs, headings, items, rows."""
+    lines = list(_lines(text))
+    lengths = sorted(len(line.text) for line in lines if line)
+    width = lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
+    found: list[Span] = []
+    before: _Line | None = None
+    for line in lines:
+        if line is None:
+            before = None
+            continue
+        if before is None or _parts(before, line, width):
+            found.append(Span(line.start, line.end))
+        else:
+            found[-1] = Span(found[-1].start, line.end)
+        before = line
+    return found
+
+
+# What ends in a full stop without ending a sentence. Initials and single letters are a rule.
+_ABBREVIATIONS = _words(
+    """
+    inc corp ltd co llc lp plc bros no nos sec secs art arts cl para paras sched ex exh fig figs
+    vol pp pg p ch ed eds rev mr mrs ms dr prof hon jr sr st ave blvd rd bldg dept div est assn
+    gov gen col lt sgt vs v eg ie etc al cf viz approx appx incl max min tel ext u.s u.k e.g i.e
+    a.m p.m d.c ph.d jan feb mar apr jun jul aug sept sep oct nov dec mon tue wed thu fri
+    """
+)
+_STOP = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)")
+_LAST_TOKEN = re.compile(r"[\w.&’'-]*$")
+_NEXT = re.compile(r"\s+[\"'“‘(\[]*")
+
+
+def _is_end(text: str, stop: int, after: int) -> bool:
+    """Say whether the full stop at `stop` ends a sentence that is followed by `text[after:]`."""
+    gap = _NEXT.match(text, after)
+    begin = gap.end() if gap else after
+    if begin >= len(text):
+        return True
+    if text[begin].islower():
+        return False
+    if text[stop] != ".":
+        return True
+    found = _LAST_TOKEN.search(text, max(0, stop - 24), stop)
+    token = found.group().strip("'’") if found else ""
+    if token.isdigit():
+        # A number that begins the line is a clause number; one inside the line can end it.
+        line = text.rfind("\n", 0, stop) + 1
+        return bool(text[line : stop - len(token)].strip())
+    is_initial = len(token) == 1 and token.isupper()
+    if not (is_initial or token.lower().strip(".") in _ABBREVIATIONS):
+        return True
+    word = _WORD.match(text, begin)
+    return word is not None and word[0].lower() in _STARTERS and word[0][0].isupper()
+
+
+def _in_block(text: str, block: Span) -> Iterator[Span]:
+    """Cut one block into sentences."""
+    start = block.start
+    piece = text[: block.end]
+    number = _NUMBER.match(piece, start)
+    for found in _STOP.finditer(piece, number.end() if number else start):
+        if _is_end(piece, found.start(), found.end()):
+            yield Span(start, found.end())
+            start = found.end()
+            while start < block.end and text[start].isspace():
+                start += 1
+    if start < block.end:
+        yield Span(start, block.end)
+
+
+def sentences(text: str) -> list[Span]:
+    """Cut a text into sentences. None crosses a paragraph, a list item or a row of a table."""
+    return [span for block in blocks(text) for span in _in_block(text, block)]
+
+
+def _pieces(text: str, span: Span) -> Iterator[Span]:
+    """Cut a span that is longer than `MOST` at line ends or white space, never inside a word."""
+    start = span.start
+    while span.end - start > MOST:
+        cut = text.rfind("\n", start + LEAST, start + MOST)
+        if cut < 0:
+            cut = max(text.rfind(" ", start + LEAST, start + MOST), -1)
+        if cut < 0:
+            cut = start + MOST
+        yield Span(start, start + len(text[start:cut].rstrip()))
+        start = cut + len(text[cut : span.end]) - len(text[cut : span.end].lstrip())
+    if start < span.end:
+        yield Span(start, span.end)
+
+
+def _units(text: str) -> Iterator[tuple[Span, bool]]:
+    """Yield what passages are made of, with whether a passage had better begin there."""
+    for block in blocks(text):
+        line = text[block.start : block.end]
+        begins = bool(_NUMBER.match(line)) or is_heading(line)
+        if block.end - block.start <= AIM:
+            yield block, begins
+            continue
+        for sentence in _in_block(text, block):
+            for piece in _pieces(text, sentence):
+                yield piece, begins
+                begins = False
+
+
+def passages(text: str) -> list[Span]:
+    """Cut the text of one page into passages, in order, together holding all that is not blank.
+
+    Most have between `LEAST` and `MOST` characters; none has more than `MOST`. A heading stays
+    with what follows it.
+    """
+    found: list[Span] = []
+    for unit, begins in _units(text):
+        if not found:
+            found.append(unit)
+            continue
+        last = found[-1]
+        length, joined = last.end - last.start, unit.end - last.start
+        full = length >= AIM or joined > MOST or (begins and length >= LEAST)
+        if full and not (length < LEAST and joined <= MOST):
+            found.append(unit)
+        else:
+            found[-1] = Span(last.start, unit.end)
+    if len(found) > 1:
+        before, last = found[-2:]
+        if last.end - last.start < LEAST and last.end - before.start <= MOST:
+            found[-2:] = [Span(before.start, last.end)]
+    return found
