@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from langchain_core.messages import ToolMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
-from tools.search import Hit
 
 from nodes.context import Context
 from nodes.models import messages_for
@@ -19,6 +18,7 @@ from nodes.state import DeskState, Focus, PlanReply, plan_of
 from nodes.tool_loop import Step, tool_step
 from storage.records import Passage
 from tools.passages import passages as cut
+from tools.search import Hit
 
 TOOLS = ("list_documents", "search_documents", "read_page")
 MOST_DOCUMENTS = 4
