@@ -27,7 +27,7 @@ LONGEST: Final = 600
 BRIEF: Final = 120
 """Characters of a quote that gives a date or a name."""
 
-SAYS: Final = -1.35
+SAYS: Final = -1.4
 """Log-odds from which on the excerpts are taken to answer."""
 ALSO: Final = 1.0
 """How far below the best a further quote may lie."""
@@ -82,7 +82,13 @@ def _openings(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
 
 
 def _quote(excerpt: Excerpt, span: Span, score: float) -> Quote:
-    return Quote(excerpt.id, excerpt.text[span.start : span.end], score)
+    """Quote a span, widened where it would begin or end inside a word."""
+    text, start, end = excerpt.text, span.start, span.end
+    while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
+        start -= 1
+    while end < len(text) and text[end - 1].isalnum() and text[end].isalnum():
+        end += 1
+    return Quote(excerpt.id, text[start:end].strip(), score)
 
 
 def _title(excerpts: Sequence[Excerpt]) -> list[Quote]:

@@ -23,14 +23,9 @@ _ASKING: Final = stems(
 _LINK: Final = re.compile(r"[,/]|\b(?:or|and|nor)\b", re.IGNORECASE)
 _BREAK: Final = re.compile(r"[:;?.]|\b(?:which|who|that)\b")
 _PART: Final = re.compile(r"[,:;?.()]|\b(?:or|and|such as|so that)\b")
-_EXAMPLES: Final = re.compile(r"[:;]|\bsuch as\b|\bincluding\b|\bThis (?:also )?includes\b")
 
-_YES_NO: Final = re.compile(
-    r"\s*(?:is|are|was|were|does|do|did|can|may|must|shall|will|would|has|have|could|should)\b",
-    re.IGNORECASE,
-)
 _UNCONDITIONAL: Final = re.compile(
-    r"\b(?:without|any reason|no reason|any time|regardless|merely|solely|at will)\b", re.IGNORECASE
+    r"\b(?:without|any reason|no reason|any time|regardless|merely|solely)\b", re.IGNORECASE
 )
 _WHEN: Final = re.compile(
     r"\b(?:when|(?:what|which) (?:\w+ )?(?:date|day)|date|until)\b", re.IGNORECASE
@@ -42,8 +37,9 @@ _HOW_LONG: Final = re.compile(
     re.IGNORECASE,
 )
 _HOW_MUCH: Final = re.compile(
-    r"\bhow much\b(?! notice)"
-    r"|\bwhat (?:\w+ ){0,2}(?:amount|price|fees?|sum|rent|costs?|revenues?|income)\b",
+    r"\bhow (?:much|many)\b(?! (?:notice|hours|days|weeks|months|years))"
+    r"|\b(?:what|which) (?:\w+ ){0,3}"
+    r"(?:amount|number|percentage|rate|price|fees?|sum|rent|costs?|revenues?|income|limit)\b",
     re.IGNORECASE,
 )
 
@@ -56,7 +52,6 @@ _PARTIES: Final = re.compile(
     re.IGNORECASE,
 )
 _WHO: Final = re.compile(r"\s*who (?:is|are|was|were) (?:the |its |our )", re.IGNORECASE)
-
 
 # What a question may say besides, if it asks for the title, the date or the parties of the whole.
 _ABOUT_TITLE: Final = stems("title name head headline call entitle give conclude under written")
@@ -79,15 +74,12 @@ class Question:
     kind: Kind
     terms: tuple[str, ...]
     """Content words, each once, in order."""
-    core: frozenset[str]
-    """Those before any examples or explanation."""
     slots: tuple[tuple[str, ...], ...]
     """Content words without the frame; alternatives together."""
     parts: tuple[tuple[str, ...], ...]
     """The content words between commas and conjunctions."""
     pairs: frozenset[tuple[str, str]]
     """Neighbouring words, at least one of them a content word."""
-    yes_no: bool
     unconditional: bool
     when: bool
     how_long: bool
@@ -104,11 +96,9 @@ def read_question(text: str) -> Question:
         text=text,
         kind=_kind(text, words, when),
         terms=words,
-        core=frozenset(terms(_EXAMPLES.split(text, maxsplit=1)[0])) & frozenset(words),
         slots=_slots(text),
         parts=_parts(text),
         pairs=_pairs(sequence),
-        yes_no=bool(_YES_NO.match(text)),
         unconditional=bool(_UNCONDITIONAL.search(text)),
         when=when,
         how_long=long,

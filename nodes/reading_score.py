@@ -10,7 +10,6 @@ Next: `nodes/reading.py` chooses quotes by these scores.
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from nodes.reading_question import Question
@@ -19,6 +18,8 @@ from nodes.reading_types import AMOUNT, DATE, PERIOD
 
 CONSIDERED: Final = 20
 """Sentences that are weighed in full, the most promising by their words alone."""
+_KIN: Final = 0.7
+"""What a word of the same family counts, beside the word itself."""
 
 _ALLOWS: Final = re.compile(r"\b(?:may|can|entitled|right to|permit\w*|option)\b", re.IGNORECASE)
 _DEFINES: Final = re.compile(
@@ -26,34 +27,24 @@ _DEFINES: Final = re.compile(
 )
 _CONDITION: Final = re.compile(
     r"\b(?:if|in (?:the|any) event|in case|unless|due to|as a result of|on account of|because"
-    r"|should|where|following|in the absence of|for cause|provided that|of any"
+    r"|should|where|following|in the absence of|provided that|of any"
     r"|upon (?:the|any|a|an|such|its|either|written notice of))\b|\b(?:if|upon|follows|following):",
     re.IGNORECASE,
 )
 _FREELY: Final = re.compile(
-    r"\b(?:without (?:\w+ )?(?:cause|reason|penalty)|any (?:reason|time)|no reason|non-?cause"
-    r"|sole (?:and absolute )?discretion|at will|convenience|whether or not|with or without"
-    r"|regardless)\b",
+    r"\b(?:without (?:\w+ )?(?:cause|reason)|any (?:reason|time)|no reason"
+    r"|(?:sole|own|absolute) discretion|whether or not|with or without|regardless)\b",
     re.IGNORECASE,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A sentence that may answer."""
-
-    excerpt: int
-    """Its excerpt, counted from 0, best first."""
-    unit: int
-    """Its place in that excerpt."""
-    score: float
-    """Log-odds that it answers the question, as far as the model can tell."""
+_FIGURE: Final = re.compile(r"(?<=\s)[$€£(]?\d")
 
 
 class _Terms:
     """Some words to look for, each with its family, weighed by how few sentences have it."""
 
-    def __init__(self, groups: Sequence[Iterable[str]], among: Sequence[Unit], kin: float) -> None:
+    def __init__(self, groups: Sequence[Iterable[str]], among: Sequence[Unit]) -> None:
         vocabulary: dict[str, list[str]] = {}
         for term in {term for unit in among for term in unit.terms}:
             vocabulary.setdefault(term[:4], []).append(term)
@@ -62,7 +53,7 @@ class _Terms:
             found: dict[str, float] = {}
             for word in group:
                 for term in vocabulary.get(word[:4], ()):
-                    share = 1.0 if term == word else kin * akin(word, term)
+                    share = 1.0 if term == word else _KIN * akin(word, term)
                     if share > found.get(term, 0.0):
                         found[term] = share
             for term, share in found.items():
@@ -134,8 +125,8 @@ class Scorer:
         self.question = question
         self.places = [(e, u) for e, units in enumerate(excerpts) for u in range(len(units))]
         self.units = [excerpts[e][u] for e, u in self.places]
-        self.terms = _Terms([(t,) for t in question.terms], self.units, 0.7)
-        self.slots = _Terms(question.slots, self.units, 0.7)
+        self.terms = _Terms([(t,) for t in question.terms], self.units)
+        self.slots = _Terms(question.slots, self.units)
         self.pairs = _Pairs(question.pairs, self.units)
         self.found = [self.terms.found(unit.terms) for unit in self.units]
         self.weight = [self.terms.weigh(found) for found in self.found]
@@ -173,22 +164,11 @@ class Scorer:
 
     def _words(self, index: int, unit: Unit) -> dict[str, float]:
         terms, found, weight = self.terms, self.found[index], self.weight[index]
-        near = {*unit.terms, *unit.over, *unit.lead}
-        core = [
-            terms.weights[i] for i, t in enumerate(self.question.terms) if t in self.question.core
-        ]
-        in_core = sum(
-            terms.weights[i] * share
-            for i, share in found.items()
-            if self.question.terms[i] in self.question.core
-        )
         orders = [
             terms.weights[i] * s for w in operative(unit.terms) for i, s in terms.finds.get(w, ())
         ]
         return {
-            "covered_core": in_core / (sum(core) or 1.0),
-            "covered_near": terms.weigh(terms.found(near)) / terms.total,
-            "pure": len(found) / (len(content(unit.terms)) or 1),
+            "pure": min(0.3, len(found) / (len(content(unit.terms)) or 1)),
             "dense": weight / math.sqrt(len(unit.terms) + 6),
             "stands_out": (weight - self.mean) / self.spread / 3,
             "orders": max(orders, default=0.0) / 5,
@@ -212,27 +192,21 @@ class Scorer:
         here = slots.found(unit.terms)
         near = slots.found({*unit.terms, *unit.over, *unit.lead})
         weights = slots.weights
-        missing = [w for i, w in enumerate(weights) if i not in here]
         return {
             "slots_near": sum(weights[i] for i in near) / slots.total,
             "slots_share": len(here) / (count or 1),
-            "slots_missing": max(missing, default=0.0) / (max(weights, default=0.0) or 1.0),
-            "first_slot": weights[0] / 5 if 0 in here else 0.0,
-            "last_slot": float(count > 0 and count - 1 in here),
             "no_first_two": float(count > 1 and not {0, 1} & here.keys()),
-            "no_predicate": float(self.question.yes_no and count > 0 and 0 not in here),
         }
 
     def _place(self, index: int, unit: Unit) -> dict[str, float]:
         excerpt, place = self.places[index]
         total = self.terms.total
         title = {t for t in unit.over if t not in FUNCTION and not t[0].isdigit()}
-        in_title = self.terms.found(unit.over)
+        in_title = [self.terms.weights[i] * s for i, s in self.terms.found(unit.over).items()]
         follows = index + 1 < len(self.places) and self.places[index + 1][0] == excerpt
         return {
             "title_share": sum(t in self.terms.finds for t in title) / (len(title) or 1),
-            "title_best": max((self.terms.weights[i] * s for i, s in in_title.items()), default=0.0)
-            / 5,
+            "title_best": max(in_title, default=0.0) / 5,
             "around": self.around[excerpt] / total,
             "after": self.weight[index + 1] / total if follows else 0.0,
             "before": self.weight[index - 1] / total if place else 0.0,
@@ -243,7 +217,7 @@ class Scorer:
         text = unit.text
         letters = sum(map(str.isalpha, text))
         return {
-            "short": float(len(unit.terms) < 8),
+            "short": float(len(unit.terms) < 8 and not unit.row),
             "length": math.log(1 + len(unit.terms)) / 5,
             "capitals": float(sum(map(str.isupper, text)) > 0.6 * max(1, letters)),
             "defines": float(bool(_DEFINES.search(text))),
@@ -255,13 +229,14 @@ class Scorer:
         date, period = bool(DATE.search(text)), bool(PERIOD.search(text))
         amount = bool(AMOUNT.search(text))
         timed = asked.when or asked.how_long
-        typed = (timed and (date or period)) or (asked.how_much and amount)
+        figure = asked.how_much and (amount or bool(_FIGURE.search(text)))
+        typed = (timed and (date or period)) or figure
         return {
             "date": float(date),
             "period": float(period),
             "amount": float(amount),
             "date_asked": float(asked.when and date),
-            "period_asked": float(asked.how_long and period),
+            "figure_asked": float((asked.how_long and period) or figure),
             "untyped": float((timed or asked.how_much) and not typed),
         }
 
@@ -279,41 +254,35 @@ class Scorer:
         return BIAS + sum(WEIGHTS[name] * value for name, value in self.features(index).items())
 
 
-BIAS: Final = -4.84
+BIAS: Final = -4.28
 WEIGHTS: Final[Mapping[str, float]] = {
-    "covered_core": 1.49,
-    "covered_near": -1.29,
-    "pure": -3.59,
-    "dense": 1.02,
-    "stands_out": -0.92,
-    "orders": 1.73,
-    "pairs": 0.21,
-    "part": 0.43,
-    "within_12": 1.05,
-    "slots_near": 2.03,
-    "slots_share": 2.40,
-    "slots_missing": 1.09,
-    "first_slot": -1.28,
-    "last_slot": -0.46,
-    "no_first_two": -0.42,
-    "no_predicate": -0.33,
-    "title_share": 0.67,
-    "title_best": 1.34,
-    "around": 1.27,
-    "after": 0.93,
-    "before": 0.31,
-    "rank": -1.88,
-    "short": -1.20,
-    "length": -0.90,
-    "capitals": 0.79,
-    "defines": -0.62,
+    "pure": -3.36,
+    "dense": 0.84,
+    "stands_out": -0.91,
+    "orders": 1.71,
+    "pairs": 0.18,
+    "part": 0.50,
+    "within_12": 1.37,
+    "slots_near": 0.67,
+    "slots_share": 2.14,
+    "no_first_two": -0.56,
+    "title_share": 0.62,
+    "title_best": 1.30,
+    "around": 1.12,
+    "after": 0.80,
+    "before": 0.73,
+    "rank": -1.95,
+    "short": -1.26,
+    "length": -0.14,
+    "capitals": 0.84,
+    "defines": -0.78,
     "allows": -0.17,
-    "date": -0.49,
-    "period": 0.46,
-    "amount": 0.90,
-    "date_asked": 1.61,
-    "period_asked": 0.49,
-    "untyped": -1.02,
-    "conditional": -0.92,
-    "not_freely": -0.62,
+    "date": -0.83,
+    "period": 0.49,
+    "amount": 0.87,
+    "date_asked": 1.85,
+    "figure_asked": 0.61,
+    "untyped": -0.94,
+    "conditional": -0.75,
+    "not_freely": -0.59,
 }

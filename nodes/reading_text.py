@@ -98,6 +98,8 @@ class Unit:
     over the figures."""
     states: bool
     """It says something: it is no heading, number or scrap."""
+    row: bool
+    """It is a row of figures, or a name with its value, and so is short by nature."""
 
 
 _VERBAL: Final = re.compile(
@@ -105,6 +107,7 @@ _VERBAL: Final = re.compile(
 )
 _ITEM: Final = re.compile(r"\s*(?:\(|[A-Za-z0-9]{1,3}[.)]|[•·-])")
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
+_NAMED: Final = re.compile(r"\W*[^\W\d][^:.;|]{2,40}[:|]\s*\S")
 _FIGURE: Final = re.compile(r"(?<=\s)[$€£(]?\d[\d.,]*")
 
 
@@ -138,7 +141,8 @@ def units(text: str) -> tuple[Unit, ...]:
             over = words
         introduced = lead if _ITEM.match(piece) else years if figures > 1 else ()
         states = _states(piece, words)
-        found.append(Unit(span.start, span.end, piece, words, over, introduced, states))
+        row = states and (figures > 1 or bool(_NAMED.match(piece))) and len(words) < 16
+        found.append(Unit(span.start, span.end, piece, words, over, introduced, states, row))
         if piece.endswith(":"):
             lead = words
     return tuple(found)

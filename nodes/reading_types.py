@@ -107,15 +107,14 @@ def _date_score(text: str, match: re.Match[str], opens: bool) -> float:
 
 # --- Those between whom something is made
 
-_BETWEEN: Final = re.compile(r"\b(?:by\s+and\s+)?(?:between|among(?:st)?)\b:?", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"\b(?:by\s+and\s+)?(?:between|among(?:st)?)\b:?\s*", re.IGNORECASE)
 _BY: Final = re.compile(r"\b(?:entered\s+into|made)\s+by\b", re.IGNORECASE)
 _NAME_FOLLOWS: Final = re.compile(
     r"[\s:,]*(?:the\s+|\(\d\)\s*)?(?:[A-Z“\"(]|[a-z]-?[A-Z]|[a-z]-[a-z])"
 )
 _BODY: Final = re.compile(
     r"\b(?:WHEREAS|Whereas|RECITALS?|Recitals|WITNESSETH|W I T N E S S|NOW,?\s+THEREFORE)\b"
-    r"|\bBACKGROUND\b"
-    r"|\bagrees?\s+as\s+follows"
+    r"|\bBACKGROUND\b|\bagrees?\s+as\s+follows"
 )
 # A defined name in parentheses: (the "Buyer"), (hereinafter “Seller”), ("A" or "B").
 _CALLED: Final = re.compile(
@@ -136,40 +135,13 @@ _DESCRIBED: Final = re.compile(
     r",?\s+(?:an?\s|having|located|with\s|whose|organi[sz]ed|incorporated|formed|doing|duly|at\s"
     r"|company\s+number|residing|for\s|formerly)|,\s(?!(?:Inc|LLC|L\.|Ltd|Corp|LP|PLC|S\.A|N\.A))|\s\("
 )
-_FORMS: Final = [
-    "Incorporated",
-    "Inc",
-    "Corporation",
-    "Corp",
-    "LLC",
-    "L.L.C",
-    "Limited",
-    "Ltd",
-    "LP",
-    "L.P",
-    "LLP",
-    "PLC",
-    "GmbH",
-    "AG",
-    "S.A",
-    "N.V",
-    "B.V",
-    "Pty",
-    "Company",
-    "Co",
-    "Partnership",
-    "Association",
-    "University",
-    "Foundation",
-    "Trust",
-    "Bank",
-]
-_FORM: Final = "|".join(
-    re.escape(f) for form in _FORMS for f in dict.fromkeys((form, form.upper()))
+_LEGAL: Final = (
+    r"Incorporated|Inc|Corporation|Corp|LLC|L\.L\.C|Limited|Ltd|LP|L\.P|LLP|PLC|GmbH|AG|S\.A|N\.V"
+    r"|B\.V|Pty|Company|Co|Partnership|Association|University|Foundation|Trust|Bank"
 )
-COMPANY: Final = re.compile(
-    rf"[A-Z][\w.&'’-]*(?:,?\s+(?:(?:of|and|the|de|&)\s+)?[A-Z(&][\w.&'’()-]*){{0,8}}?,?\s+(?:{_FORM})\b\.?"
-)
+_MORE_NAME: Final = r"(?:,?\s+(?:(?:of|and|the|de|&)\s+)?[A-Z(&][\w.&'’()-]*){0,8}?"
+COMPANY: Final = re.compile(rf"[A-Z][\w.&'’-]*{_MORE_NAME},?\s+(?:{_LEGAL}|{_LEGAL.upper()})\b\.?")
+"""A name that ends in a legal form, however many words stand before it."""
 _ARTICLE: Final = re.compile(r"\b[Aa]n?\s+$")
 _BEGINS_NAME: Final = re.compile(
     r"(?!(?:An?|Whose|With|Is|Are|Its)\s)[A-Z0-9“\"]|[a-z]\w?-?[A-Z]|[a-z]+-[a-z]"
@@ -223,7 +195,7 @@ def _called(text: str, start: int, end: int) -> Iterator[Party]:
         joiner = _JOINER.match(text, at)
         begin = joiner.end() if joiner else at
         for again in _BETWEEN.finditer(text, begin, match.start()):
-            begin = again.end() + len(text[again.end() :]) - len(text[again.end() :].lstrip())
+            begin = again.end()
         described = text[begin : match.start()].rstrip()
         if not _BEGINS_NAME.match(described):
             # What went before is described first: ", a Nevada corporation, and Stephen Marley".

@@ -165,11 +165,11 @@ _LAST_TOKEN = re.compile(r"[\w.&’'-]*$")
 _NEXT = re.compile(r"\s+[\"'“‘(\[]*")
 
 
-def _is_end(text: str, stop: int, after: int) -> bool:
-    """Say whether the full stop at `stop` ends a sentence that is followed by `text[after:]`."""
-    gap = _NEXT.match(text, after)
+def _is_end(text: str, stop: int, after: int, end: int) -> bool:
+    """Say whether the full stop at `stop` ends a sentence that is followed by `text[after:end]`."""
+    gap = _NEXT.match(text, after, end)
     begin = gap.end() if gap else after
-    if begin >= len(text):
+    if begin >= end:
         return True
     if text[begin].islower():
         return False
@@ -184,23 +184,26 @@ def _is_end(text: str, stop: int, after: int) -> bool:
     is_initial = len(token) == 1 and token.isupper()
     if not (is_initial or token.lower().strip(".") in _ABBREVIATIONS):
         return True
-    word = _WORD.match(text, begin)
+    word = _WORD.match(text, begin, end)
     return word is not None and word[0].lower() in _STARTERS and word[0][0].isupper()
 
 
 def _in_block(text: str, block: Span) -> Iterator[Span]:
     """Cut one block into sentences."""
     start = block.start
-    piece = text[: block.end]
-    number = _NUMBER.match(piece, start)
-    for found in _STOP.finditer(piece, number.end() if number else start):
-        if _is_end(piece, found.start(), found.end()):
+    number = _NUMBER.match(text, start, block.end)
+    for found in _STOP.finditer(text, number.end() if number else start, block.end):
+        if _is_end(text, found.start(), found.end(), block.end):
             yield Span(start, found.end())
-            start = found.end()
-            while start < block.end and text[start].isspace():
-                start += 1
+            start = _past_space(text, found.end(), block.end)
     if start < block.end:
         yield Span(start, block.end)
+
+
+def _past_space(text: str, at: int, end: int) -> int:
+    while at < end and text[at].isspace():
+        at += 1
+    return at
 
 
 def sentences(text: str) -> list[Span]:
@@ -209,16 +212,16 @@ def sentences(text: str) -> list[Span]:
 
 
 def _pieces(text: str, span: Span) -> Iterator[Span]:
-    """Cut a span that is longer than `MOST` at line ends or white space, never inside a word."""
+    """Cut a span that is longer than `MOST` at white space; inside a word only if it is longer."""
     start = span.start
     while span.end - start > MOST:
         cut = text.rfind("\n", start + LEAST, start + MOST)
         if cut < 0:
-            cut = max(text.rfind(" ", start + LEAST, start + MOST), -1)
+            cut = text.rfind(" ", start + LEAST, start + MOST)
         if cut < 0:
             cut = start + MOST
         yield Span(start, start + len(text[start:cut].rstrip()))
-        start = cut + len(text[cut : span.end]) - len(text[cut : span.end].lstrip())
+        start = _past_space(text, cut, span.end)
     if start < span.end:
         yield Span(start, span.end)
 
