@@ -14,7 +14,7 @@ async def analyst(state: DeskState, runtime: Runtime[Context]) -> Command[str]:
     payload = {
         "question": plan_of(state).question,
         "passages": [
-            {"document_id": p.document_id, "document": p.document, "page": p.page, "text": p.text}
+            p.model_dump(include={"document_id", "document", "page", "opens", "text"})
             for p in state["passages"]
         ],
         "objections": state["objections"],

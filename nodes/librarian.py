@@ -22,6 +22,9 @@ from tools.search import Hit
 
 TOOLS = ("list_documents", "search_documents", "read_page")
 MOST_DOCUMENTS = 4
+OPENING_CHARS = 2_500
+"""How much of the beginning of a document goes with what was found in it."""
+OPENING_PAGES = 4
 LISTED = 50
 
 
@@ -54,8 +57,10 @@ def _found(context: Context, plan: PlanReply, focus: Focus, step: Step) -> list[
     found = _distinct([*(p for p in earlier if p), *_from_tools(step.messages)])
     inside = [p for p in found if not plan.document_ids or p.document_id in plan.document_ids]
     documents = list(dict.fromkeys([*plan.document_ids, *(p.document_id for p in inside)]))
-    edges = (p for d in documents[:MOST_DOCUMENTS] for p in _edges(context, d))
-    return _distinct([*inside, *edges])
+    edges = [p for d in documents[:MOST_DOCUMENTS] for p in _edges(context, d)]
+    opening = {_place(p) for p in edges if p.opens}
+    together = _distinct([*inside, *edges])
+    return [p.model_copy(update={"opens": _place(p) in opening}) for p in together]
 
 
 def _from_tools(messages: Iterable[object]) -> Iterable[Passage]:
@@ -67,8 +72,12 @@ def _from_tools(messages: Iterable[object]) -> Iterable[Passage]:
 
 
 def _distinct(passages: Iterable[Passage]) -> list[Passage]:
-    at = {(p.document_id, p.page, p.start, p.end): p for p in reversed(list(passages))}
+    at = {_place(p): p for p in reversed(list(passages))}
     return list(reversed(at.values()))
+
+
+def _place(passage: Passage) -> tuple[str, int, int, int]:
+    return passage.document_id, passage.page, passage.start, passage.end
 
 
 def _around(context: Context, focus: Focus, number: int) -> Passage | None:
@@ -85,12 +94,16 @@ def _around(context: Context, focus: Focus, number: int) -> Passage | None:
 
 
 def _edges(context: Context, document_id: str) -> Iterable[Passage]:
-    """Yield the first and the last passage of a document."""
+    """Yield the opening of a document and its last passage."""
     document = context.library.store.get(document_id)
     pages = [page for page in context.library.store.pages(document.sha256) if page.text.strip()]
-    if pages:
-        ends = [(pages[0], cut(pages[0].text)[:1]), (pages[-1], cut(pages[-1].text)[-1:])]
-        for page, spans in ends:
-            for span in spans:
-                hit = Hit(document.id, document.sha256, page.number, span.start, span.end, 0.0)
-                yield context.library.passage(hit)
+    places = [(page.number, span) for page in pages[:OPENING_PAGES] for span in cut(page.text)]
+    left = OPENING_CHARS
+    for number, span in places:
+        if left > 0:
+            left -= span.end - span.start
+            hit = Hit(document.id, document.sha256, number, span.start, span.end, 0.0)
+            yield context.library.passage(hit).model_copy(update={"opens": True})
+    for span in cut(pages[-1].text)[-1:] if pages else ():
+        hit = Hit(document.id, document.sha256, pages[-1].number, span.start, span.end, 0.0)
+        yield context.library.passage(hit)

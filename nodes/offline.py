@@ -25,6 +25,9 @@ OFFLINE_NOTE: Final = (
     "reason about them."
 )
 
+_PASSAGES: Final = 14
+"""Passages to read for a question: more find little and bring in what only looks right."""
+
 Payload = dict[str, Any]
 _FORMS: Final[dict[str, Callable[[Payload], Payload]]] = {
     "PlanReply": plan,
@@ -92,7 +95,8 @@ def _work(messages: Sequence[BaseMessage], specs: dict[str, dict[str, Any]]) -> 
         if returned:
             return AIMessage("These are the passages.")
         limit = payload.get("limited_to") or []
-        return _calls("search_documents", {"query": payload["question"], "document_ids": limit})
+        args = {"query": payload["question"], "document_ids": limit, "limit": _PASSAGES}
+        return _calls("search_documents", args)
     if returned:
         return AIMessage("\n\n".join(_told(str(m.content)) for m in returned))
     request = str(payload.get("request") or payload.get("question") or "")

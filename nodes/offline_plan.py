@@ -71,7 +71,7 @@ def _joined(question: str, before: str) -> str:
 def draft(payload: Payload) -> Payload:
     """Fill in `DraftReply`: each quote that answers is a claim of its own."""
     passages = payload.get("passages", [])
-    excerpts = [Excerpt(str(n), passage["text"]) for n, passage in enumerate(passages)]
+    excerpts = [_excerpt(str(n), passage) for n, passage in enumerate(passages)]
     question = str(payload["question"])
     claims = []
     # What a question goes on from helped to find the passages; it must not outweigh the question.
@@ -84,6 +84,10 @@ def draft(payload: Payload) -> Payload:
         }
         claims.append({"text": " ".join(quote.text.split()), "citations": [cited]})
     return {"claims": claims}
+
+
+def _excerpt(number: str, passage: Payload) -> Excerpt:
+    return Excerpt(number, passage["text"], opens=bool(passage.get("opens")))
 
 
 def review(payload: Payload) -> Payload:

@@ -43,10 +43,8 @@ class Excerpt:
 
     id: str
     text: str
-    first: bool = False
+    opens: bool = False
     """It stands in the opening of its document."""
-    last: bool = False
-    """It is the end of its document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def quotes(question: str, excerpts: Sequence[Excerpt], *, most: int = 3) -> list
 
 def _openings(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
     """Return the excerpts that open a document; all, if nobody said which do."""
-    return [excerpt for excerpt in excerpts if excerpt.first] or list(excerpts)
+    return [excerpt for excerpt in excerpts if excerpt.opens] or list(excerpts)
 
 
 def _quote(excerpt: Excerpt, span: Span, score: float) -> Quote:
@@ -102,7 +100,7 @@ def _title(excerpts: Sequence[Excerpt]) -> list[Quote]:
 
 def _made(excerpts: Sequence[Excerpt]) -> list[Quote]:
     """Quote the date of the document itself: at its opening, else beside the signatures."""
-    found = document_dates([e.text for e in excerpts], [e.first for e in excerpts])
+    found = document_dates([e.text for e in excerpts], [e.opens for e in excerpts])
     return [_quote(excerpts[f.text], f.span, 0.8) for f in found[:1] if f.score >= _DATED]
 
 

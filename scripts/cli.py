@@ -306,7 +306,7 @@ def search(
 
     with opened(workspace) as desk:
         found = desk.documents.search(query, documents=document or [], limit=limit)
-    rows = [passage.model_dump(exclude={"sha256"}) for passage in found]
+    rows = [passage.model_dump(exclude={"sha256", "opens"}) for passage in found]
     emit(rows) if as_json else printing.passages(found)
 
 

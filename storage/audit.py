@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 
 from pydantic import Field
 
-from storage.errors import Tampered
+from storage.errors import InvalidInput, Tampered
 from storage.keys import key
 from storage.ports import Absent, Blobs, Item, Put, Table
 from storage.records import Record
@@ -77,10 +77,19 @@ class Head:
 
 
 def canonical(value: Any) -> bytes:
-    """Return the canonical JSON of a value without floats."""
-    return json.dumps(
+    """Return the canonical JSON of a value without floats.
+
+    Raises:
+        InvalidInput: the value holds text that is no Unicode.
+    """
+    text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    )
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        near = text[max(0, error.start - 20) : error.start]
+        raise InvalidInput(f"What follows {near!r} is no Unicode text.") from error
 
 
 def digest(value: Any) -> str:

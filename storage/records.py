@@ -5,9 +5,9 @@ their own consistency; how they are stored is in the module named after each of 
 audit event looks like stands in `storage.audit`.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 DocumentStatus = Literal["ready", "needs_ocr", "locked", "damaged", "unsupported"]
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "timeout", "cancelled"]
@@ -16,6 +16,15 @@ InterruptKind = Literal["approval", "budget", "outcome_unknown"]
 
 ENDED: frozenset[RunStatus] = frozenset({"success", "error", "timeout", "cancelled"})
 """The states that a run never leaves."""
+
+
+def readable(text: str) -> str:
+    """Return a text with U+FFFD for what is no character: stray bytes of a file's name, say."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+Text = Annotated[str, AfterValidator(readable)]
+"""What people type and files bring: whatever it was, it can be stored and shown."""
 
 
 class Record(BaseModel):
@@ -38,7 +47,7 @@ class Document(Record):
     """A document as the catalogue lists it."""
 
     id: str
-    name: str
+    name: Text
     sha256: str
     media_type: str = ""
     status: DocumentStatus
@@ -63,6 +72,8 @@ class Passage(Record):
     end: int
     text: str
     score: float = 0.0
+    opens: bool = False
+    """It stands in the opening of its document."""
 
 
 class Citation(Record):
@@ -122,10 +133,10 @@ class Run(Record):
     """A run as the record has it."""
 
     id: str
-    thread_id: str
+    thread_id: Text
     status: RunStatus
     graph: str = "desk"
-    question: str = ""
+    question: Text = ""
     documents: list[str] = Field(default_factory=list)
     """The ids that the question was limited to; empty: all of the workspace."""
     input: dict[str, Any] | None = None
@@ -161,7 +172,7 @@ class Feedback(Record):
     id: str
     run_id: str
     rating: Literal["up", "down"]
-    comment: str = ""
+    comment: Text = ""
     created_at: float
     created_by: str
 

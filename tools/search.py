@@ -28,7 +28,7 @@ from typing import Any, Final
 import tantivy
 
 from storage.errors import Unavailable
-from storage.records import Page
+from storage.records import Page, readable
 from tools.passages import passages
 
 _VERSION: Final = 1
@@ -114,7 +114,7 @@ def _schema() -> Any:
 
 def _terms(query: str) -> list[str]:
     """Return the terms to look for, each once; stop words only where there is nothing else."""
-    found = list(dict.fromkeys(_analyzer().analyze(query[:_MOST_QUERY])))
+    found = list(dict.fromkeys(_analyzer().analyze(readable(query[:_MOST_QUERY]))))
     telling = [term for term in found if term not in _stop_terms()]
     return (telling or found)[:_MOST_TERMS]
 

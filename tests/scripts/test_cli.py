@@ -52,6 +52,17 @@ def read(result: Result) -> Any:
 
 
 class TestAdd:
+    def test_bytes_that_are_no_text_in_a_name_or_a_question_do_no_harm(
+        self, cli: Cli, tmp_path: Path
+    ) -> None:
+        (tmp_path / "lease\udcff.txt").write_text(LEASE)
+        (row,) = read(cli("add", "lease\udcff.txt", "--json"))
+        assert (row["name"], row["status"]) == ("lease\ufffd.txt", "ready")
+        found = read(cli("ask", f"{NOTICE} \udcff", "--json"))
+        assert found["answer"]["claims"][0]["citations"][0]["document"] == "lease\ufffd.txt"
+        run = read(cli("ask", MEMO, "--json", code=3))["run_id"]
+        cli("reject", run, "--reason", "no\udcff", code=1)
+
     def test_each_file_has_a_status(self, cli: Cli, tmp_path: Path) -> None:
         (tmp_path / "empty.pdf").write_bytes(b"")
         rows = read(cli("add", "lease.txt", "empty.pdf", "--json"))
