@@ -70,8 +70,7 @@ def _arm_node(name: str) -> None:
 
 def _arm_writes(moment: Moment) -> None:
     from graph.drive import Drive
-    from storage.embedded.files import FileBlobs
-    from storage.embedded.sqlite import SqliteTable
+    from storage.workspace import WorkspaceBlobs, WorkspaceTable
 
     written = {"claimed": 0, "n": 0}
     go = Drive.go
@@ -99,6 +98,8 @@ def _arm_writes(moment: Moment) -> None:
 
         return write
 
-    SqliteTable.transact = armed(SqliteTable.transact)  # type: ignore[method-assign]
-    SqliteTable.batch_write = armed(SqliteTable.batch_write)  # type: ignore[method-assign]
-    FileBlobs.put = armed(FileBlobs.put)  # type: ignore[method-assign]
+    for port, name in (
+        *((WorkspaceTable, name) for name in ("put", "delete", "batch_write", "transact")),
+        *((WorkspaceBlobs, name) for name in ("put", "delete")),
+    ):
+        setattr(port, name, armed(getattr(port, name)))

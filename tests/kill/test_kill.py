@@ -170,14 +170,14 @@ def moment_of(fraction: float, after: bool, writes: int) -> Moment:
     return Moment(write=1 + int(fraction * writes), after=after)
 
 
-@pytest.mark.parametrize(
-    ("question", "node"),
-    [
-        *((QUESTION, node) for node in ("supervisor", "librarian", "act", "analyst", "reviewer")),
-        (MEMO, "writer"),
-        (STATUS, "custodian"),
-    ],
-)
+EVERY_NODE = [
+    *((QUESTION, node) for node in ("supervisor", "librarian", "act", "analyst", "reviewer")),
+    (MEMO, "writer"),
+    (STATUS, "custodian"),
+]
+
+
+@pytest.mark.parametrize(("question", "node"), EVERY_NODE)
 def test_ask_is_killed_inside_a_node(
     home: Home, undisturbed: dict[str, tuple[Trace, int]], question: str, node: str
 ) -> None:
@@ -213,8 +213,15 @@ def test_resume_is_killed_while_it_publishes(
     assert done.effects == 1
 
 
+@pytest.mark.parametrize(("question", "node"), EVERY_NODE)
+def test_a_worker_is_killed_inside_a_node(
+    home: Home, undisturbed: dict[str, tuple[Trace, int]], question: str, node: str
+) -> None:
+    killed_and_taken_over(home, question, Moment(node=node), undisturbed[question][0])
+
+
 @pytest.mark.parametrize(("fraction", "after", "memo"), seeded(SAMPLED // 2))
-def test_a_worker_is_killed_and_another_goes_on(
+def test_a_worker_is_killed_at_any_moment(
     home: Home,
     undisturbed: dict[str, tuple[Trace, int]],
     fraction: float,
@@ -223,9 +230,13 @@ def test_a_worker_is_killed_and_another_goes_on(
 ) -> None:
     question = MEMO if memo else QUESTION
     expected, writes = undisturbed[question]
+    killed_and_taken_over(home, question, moment_of(fraction, after, writes - 2), expected)
+
+
+def killed_and_taken_over(home: Home, question: str, moment: Moment, expected: Trace) -> None:
+    """Kill a worker; another finishes what it had begun."""
     with home.desk() as desk:
         run_id = desk.runs.submit(question).id
-    moment = moment_of(fraction, after, writes - 2)
     assert home.run("worker", moment=moment) == -signal.SIGKILL
 
     other = home.start("worker")

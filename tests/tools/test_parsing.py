@@ -8,7 +8,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import docx
@@ -25,8 +24,6 @@ from storage.records import Page
 from tools.parsers.result import Parsed, clean, listed
 from tools.parsers.sections import cut
 from tools.parsing import parse
-
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 LEASE = [
     ["LEASE", "between Aldous Freight Ltd and Birch Storage plc", "1. Term. Two years from 3 May."],
@@ -659,51 +656,3 @@ class TestText:
         assert listed([3]) == "page 3"
         assert listed([9, 4, 5, 6, 1]) == "pages 1, 4–6 and 9"
         assert listed(range(1, 40, 2)) == "pages 1, 3, 5, 7, 9, 11, 13 and others"
-
-
-def shared(folder: str) -> list[Path]:
-    if not (DATA / folder).is_dir():
-        pytest.skip(f"the shared data is not here: {DATA / folder}")
-    return sorted((DATA / folder).iterdir())
-
-
-class TestSharedData:
-    def test_every_contract_is_ready(self) -> None:
-        for path in shared("contracts/pdf"):
-            parsed = parse(path.read_bytes(), path.name)
-            assert (path.name, parsed.status, parsed.reason) == (path.name, "ready", "")
-            assert all(page.text for page in parsed.pages)
-
-    def test_every_damaged_file_has_its_status(self) -> None:
-        found = {path.name: parse(path.read_bytes(), path.name) for path in shared("damaged")}
-        assert {name: parsed.status for name, parsed in found.items()} == {
-            "bit-rot.pdf": "damaged",
-            "blank-page.pdf": "needs_ocr",
-            "empty.pdf": "damaged",
-            "formula.csv": "unsupported",
-            "html-named.pdf": "unsupported",
-            "injection.md": "ready",
-            "latin-1.txt": "ready",
-            "nul-bytes.txt": "damaged",
-            "owner-password-only.pdf": "ready",
-            "password.pdf": "locked",
-            "random-bytes.pdf": "damaged",
-            "text-named.docx": "unsupported",
-            "truncated-half.pdf": "damaged",
-            "zip-bomb.docx": "unsupported",
-        }
-        ready = ("injection.md", "owner-password-only.pdf")
-        assert all(bool(parsed.reason) != (name in ready) for name, parsed in found.items())
-        assert "Kündigungsfrist" in found["latin-1.txt"].pages[0].text
-        assert len(found["bit-rot.pdf"].pages) == 33
-
-    @pytest.mark.parametrize("seed", range(4))
-    def test_no_mutation_of_a_contract_is_ready_with_words_missing(self, seed: int) -> None:
-        chance = random.Random(seed)
-        contracts = shared("contracts/pdf")
-        for _ in range(12):
-            path = chance.choice(contracts)
-            data = path.read_bytes()
-            parsed = parse(mutated(data, chance), path.name)
-            if parsed.status == "ready":
-                assert not words(parse(data, path.name).pages) - words(parsed.pages)
