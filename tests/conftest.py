@@ -10,6 +10,7 @@ import pytest
 
 from storage.backend import Backend, open_embedded
 from storage.workspace import Workspace
+from tests.aws import Aws, start
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,24 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and in CI nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[Aws]:
+    """One server of AWS's services, for all the tests of this process."""
+    with start() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """An AWS account with everything set up and nothing in it, for boto3 to find."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in aws_server.environment().items():
+        monkeypatch.setenv(name, value)
+    aws_server.forget()
+    return aws_server
 
 
 @pytest.fixture(params=["embedded"])
