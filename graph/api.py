@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +26,7 @@ from storage.records import (
     Usage,
 )
 from storage.runs import new_id
+from storage.sources import Source, sources
 from storage.verification import verify_run
 from tools.registry import checked_args
 
@@ -39,32 +41,33 @@ class Documents:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
-    def add(self, source: str | Path | bytes, *, name: str | None = None) -> Document:
-        """Add a file, or bytes under a name; the same bytes are the same document.
+    def add(self, source: str | Path | Source | bytes, *, name: str | None = None) -> Document:
+        """Add a file, an object at `s3://bucket/key`, or bytes under a name.
 
-        Every file is recorded: look at the document's `status` and `reason`.
+        The same bytes are the same document. Every file is recorded: look at the document's
+        `status` and `reason`.
 
         Raises:
-            InvalidInput: the file cannot be read, or bytes come without a name.
+            NotFound: there is no such file or object.
+            InvalidInput: it cannot be read, is not one file, or bytes come without a name.
         """
         return self.add_new(source, name=name)[0]
 
     def add_new(
-        self, source: str | Path | bytes, *, name: str | None = None
+        self, source: str | Path | Source | bytes, *, name: str | None = None
     ) -> tuple[Document, bool]:
         """Add a file as `add` does; return also whether it is new."""
         if isinstance(source, bytes):
             if not name:
                 raise InvalidInput("Bytes are added under a name: add(data, name='lease.pdf').")
-            data = source
-        else:
-            path = Path(source)
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise InvalidInput(f"{path} cannot be read: {error.strerror or error}.") from error
-            name = name or path.name
-        return self._resources.library.add(data, name, self._resources.identity)
+            return self._resources.library.add(source, name, self._resources.identity)
+        if not isinstance(source, Source):
+            found = [*islice(sources(source), 2)]
+            if len(found) != 1:
+                raise InvalidInput(f"{source} is not one file: add its files one by one.")
+            (source,) = found
+        name = name or source.name
+        return self._resources.library.add(source.read(), name, self._resources.identity)
 
     def index(self) -> None:
         """Make what was added searchable now; otherwise the first search does it."""

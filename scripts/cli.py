@@ -8,7 +8,6 @@ person. What a command needs is imported when it runs, so that help comes at onc
 import json
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -109,31 +108,36 @@ def show_run(run: "Run", as_json: bool) -> int:
 @app.command()
 @command
 def add(
-    files: Annotated[list[Path], typer.Argument(exists=True, metavar="FILE…", help="The files.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE…", help="Files, folders, or s3://bucket/prefix."),
+    ],
     workspace: Workspace = "",
     as_json: Json = False,
-) -> None:
+) -> int:
     """Add files. Each ends with a status and, unless all is well, a reason.
 
-    The same bytes are added once. A folder stands for the files in it.
+    The same bytes are added once. A folder stands for the files in it, and s3://bucket/prefix for
+    the objects whose keys begin so. What cannot be read is said, and the rest is added.
     """
-    from rich.progress import track
-
     from scripts import printing
+    from scripts.adding import add_all, find
 
-    paths = [p for f in files for p in (sorted(f.rglob("*")) if f.is_dir() else [f])]
-    paths = [path for path in paths if path.is_file()]
-    with opened(workspace) as desk, ThreadPoolExecutor(2) as pool:
-        work = pool.map(desk.documents.add_new, paths)
-        added = list(track(work, "Adding", len(paths), console=printing.err, transient=True))
-        with printing.err.status("Indexing …"):
-            desk.documents.index()
+    for file in files:
+        if not (file.startswith("s3://") or Path(file).exists()):
+            raise typer.BadParameter(f"there is no file {file}.")
+    found = find(files)
+    with opened(workspace) as desk:
+        added, failed = add_all(desk, found)
+    for message in failed:
+        print(f"affidavit: {message}", file=sys.stderr)
     if as_json:
         names = ("id", "name", "sha256", "status", "reason", "pages")
         rows = [(document.model_dump(), new) for document, new in added]
         emit([{**{name: row[name] for name in names}, "new": new} for row, new in rows])
     else:
         printing.documents(added)
+    return FAILED if failed else DONE
 
 
 @app.command()
