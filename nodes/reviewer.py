@@ -18,7 +18,7 @@ from nodes.models import fill, messages_for
 from nodes.state import CitedReply, ClaimReply, DeskState, ParagraphReply, ReviewReply, plan_of
 from storage.errors import NotFound
 from storage.records import Citation, Claim
-from tools.citations import locate
+from tools.citations import locate, unmarked
 
 MOST_CLAIMS = 20
 MOST_QUOTES = 5
@@ -71,14 +71,15 @@ def _check_claims(
 
 
 def _check_claim(claim: ClaimReply, limit: Sequence[str], context: Context) -> Checked:
-    checked = Checked(claim.text)
+    # On one line and without marks of its own, no part of it can pass for another statement.
+    checked = Checked(" ".join(unmarked(claim.text).split()))
     if not claim.citations:
-        checked.objections.append(f"“{claim.text}”: no quote is given.")
+        checked.objections.append(f"“{checked.text}”: no quote is given.")
     for cited in claim.citations[:MOST_QUOTES]:
         try:
             checked.citations.append(verify(cited, limit, context))
         except NotFound as error:
-            checked.objections.append(f"“{claim.text}”: {error}")
+            checked.objections.append(f"“{checked.text}”: {error}")
     return checked
 
 

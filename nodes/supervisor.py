@@ -18,6 +18,7 @@ from nodes.models import fill, messages_for, model_name
 from nodes.offline import OFFLINE, OFFLINE_NOTE
 from nodes.state import AGENTS, Agent, DeskState, Focus, PlanReply, plan_of
 from storage.records import Answer, AnswerStatus, Citation, Claim
+from tools.citations import unmarked
 
 Next = Literal["librarian", "analyst", "writer", "custodian", "__end__"]
 EARLIER_TURNS = 6
@@ -154,7 +155,7 @@ def compose(claims: Sequence[Claim], report: str, model: str) -> Answer:
     if not claims and not report:
         status, lines = "not_in_documents", ["The documents do not say."]
     if report:
-        lines.append(report)
+        lines.append(unmarked(report))  # no citation stands behind it
     if proven and model == OFFLINE:
         lines.append(OFFLINE_NOTE)
     return Answer(status=status, text="\n\n".join(lines), claims=[*proven, *unproven])

@@ -15,6 +15,7 @@ from nodes.models import fill, messages_for
 from nodes.state import DeskState, MemoReply
 from nodes.tool_loop import own_calls, send, task_id
 from storage.records import Citation, Claim
+from tools.citations import unmarked
 
 
 async def writer(state: DeskState, runtime: Runtime[Context]) -> Command[str]:
@@ -55,11 +56,11 @@ def _publish(memo: MemoReply, proven: Sequence[Claim], runtime: Runtime[Context]
 def render(memo: MemoReply, proven: Sequence[Claim]) -> str:
     """Return a memo as Markdown, with its sources quoted and numbered."""
     numbers: dict[Citation, int] = {}
-    blocks = [f"# {memo.title}"]
+    blocks = [f"# {_line(memo.title)}"]
     for paragraph in memo.paragraphs:
         cited = [c for n in paragraph.claims for c in proven[n - 1].citations]
         marks = dict.fromkeys(numbers.setdefault(c, len(numbers) + 1) for c in cited)
-        blocks.append(paragraph.text + "".join(f" [{mark}]" for mark in marks))
+        blocks.append(_line(paragraph.text) + "".join(f" [{mark}]" for mark in marks))
     if numbers:
         blocks.append("## Sources")
     for citation, number in numbers.items():
@@ -69,3 +70,8 @@ def render(memo: MemoReply, proven: Sequence[Claim]) -> str:
             f"(sha256 {citation.sha256[:12]})"
         )
     return "\n\n".join(blocks) + "\n"
+
+
+def _line(text: str) -> str:
+    """Return a text on one line, so that it makes no heading, source or mark of its own."""
+    return " ".join(unmarked(text).split()).lstrip("#> ")

@@ -194,7 +194,7 @@ class AuditLog:
         hashes: list[str] = []
         try:
             for item in self._table.query(_pk(run_id), prefix=EVENTS):
-                for line in cast(list[str], item.body["events"]):
+                for line in cast(list[str], item.body.get("events") or [""]):
                     hashes.append(_check(line, run_id, hashes))
             for anchor in self._anchors(run_id):
                 self._check_anchor(anchor, run_id, hashes)
@@ -206,7 +206,15 @@ class AuditLog:
         for item in self._table.query(_pk(run_id), prefix=ANCHORS):
             yield cast(dict[str, str], dict(item.body))
         for info in self._blobs.list(f"anchors/{_pk(run_id)}/"):
-            yield json.loads(self._blobs.get(info.key))
+            try:
+                yield json.loads(self._blobs.get(info.key))
+            except ValueError:
+                yield {}  # no anchor: whoever checks it says so
+
+    def anchored(self, run_id: str) -> int:
+        """Return how many events the newest anchor vouches for, in a chain that verifies."""
+        heads = (json.loads(anchor["head"]) for anchor in self._anchors(run_id))
+        return max((int(head["seq"]) for head in heads), default=0)
 
     def _check_anchor(self, anchor: dict[str, str], run_id: str, hashes: Sequence[str]) -> None:
         try:

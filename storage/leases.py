@@ -22,7 +22,7 @@ from storage.errors import ConditionFailed, Conflict, Leased, LeaseLost
 from storage.fence import Fences, open_fence, record_fence
 from storage.ports import Action, Put, Table
 from storage.records import ENDED, Answer, Interrupt, Run, RunStatus, Usage
-from storage.runs import Decided, Kept, RunStore, interrupt_item, to_ms
+from storage.runs import Decided, Kept, Lease, RunStore, interrupt_item, to_ms
 from storage.trail import Trail
 
 MOST_TRIES: Final = 5
@@ -43,15 +43,15 @@ class Ownership:
         self._seconds = seconds
 
     def renew(self) -> None:
-        """Extend the lease from now on.
+        """Extend the lease from now on; what this owner has let go by now stays so.
 
         Raises:
             LeaseLost: a newer claim, or a cancellation, has raised the epoch.
         """
         while True:
-            lease = self._runs.lease(self.run.thread_id)
-            if lease.epoch != self.run.epoch:
-                raise LeaseLost(f"Run {self.run.id} has a newer owner; this one stops.")
+            lease = self._lease()
+            if not lease.owner:
+                return
             put = lease.put(owner=self._owner, expires_at=time.time() + self._seconds)
             try:
                 self._runs.table.transact([put])
@@ -120,9 +120,9 @@ class Ownership:
         **data: Any,
     ) -> None:
         while True:
-            kept, lease = self._runs.kept(self.run.id), self._runs.lease(self.run.thread_id)
-            if lease.epoch != self.run.epoch:
-                raise LeaseLost(f"Run {self.run.id} has a newer owner; this one stops.")
+            kept, lease = self._runs.kept(self.run.id), self._lease()
+            if not lease.owner:
+                raise LeaseLost(f"Run {self.run.id} was let go already.")
             if version and kept.version != version:
                 raise _Decided
             free = {"run_id": ""} if frees else {}
@@ -133,6 +133,13 @@ class Ownership:
             except ConditionFailed:  # a renewal or a decision came between: read again
                 continue
             return
+
+    def _lease(self) -> Lease:
+        """Return the lease at our epoch; it has no owner once we have let it go."""
+        lease = self._runs.lease(self.run.thread_id)
+        if lease.epoch != self.run.epoch:
+            raise LeaseLost(f"Run {self.run.id} has a newer owner; this one stops.")
+        return lease
 
 
 class _Decided(Exception):
@@ -189,13 +196,18 @@ def _newest(checkpoints: Table, thread_id: str) -> str:
 
 
 def _give_up(runs: RunStore, kept: Kept) -> None:
-    """End a run that fails again and again without a new checkpoint."""
+    """End a run that fails again and again without a new checkpoint.
+
+    The epoch goes up: who drove it last may be slow, not dead, and must change nothing more.
+    """
     run, lease = kept.run, runs.lease(kept.run.thread_id)
+    epoch = lease.epoch + 1
     why = f"Given up after {MOST_TRIES} tries without progress. {run.error}".strip()
-    event = new_event(run.id, run.epoch, "ended", status="error", answer="", error=why)
+    event = new_event(run.id, epoch, "ended", status="error", answer="", error=why)
     linked = chain([event], runs.audit.head(run.id))
     anchor = runs.audit.anchor_of(linked)
-    free = lease.put(owner="", expires_at=0.0, run_id="")
-    changed = kept.changed(due_at=0, status="error", error=why)
-    runs.table.transact([append_action(linked), free, *changed, anchor])
+    free = lease.put(epoch=epoch, owner="", expires_at=0.0, run_id="")
+    fence = open_fence(run.thread_id, epoch)
+    changed = kept.changed(due_at=0, status="error", error=why, epoch=epoch)
+    runs.table.transact([append_action(linked), free, fence, *changed, anchor])
     runs.audit.copy_anchor(anchor)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from storage.audit import Event, FirstBad, Verdict, digest
 from storage.keys import key
 from storage.records import Run
-from storage.runs import RunStore
+from storage.runs import Decided, RunStore
 
 
 def verify_run(runs: RunStore, run_id: str) -> Verdict:
@@ -14,12 +16,20 @@ def verify_run(runs: RunStore, run_id: str) -> Verdict:
     Raises:
         NotFound: there is no such run in this workspace.
     """
-    run = runs.kept(run_id).run
     verdict = runs.audit.verify(run_id)
     if not verdict.ok:
         return verdict
+    try:
+        run, decided = runs.kept(run_id).run, runs.decided(run_id)
+    except ValidationError:
+        why = "the run's record cannot be read"
+        return Verdict(ok=False, events=0, first_bad=FirstBad(seq=0, where="run", why=why))
     events = [linked.event for linked in runs.audit.read(run_id)]
-    bad = _compare_end(run, events) or _compare_effects(runs, run_id, events)
+    bad = (
+        _compare_end(run, events, runs.audit.anchored(run_id))
+        or _compare_decisions(decided, events)
+        or _compare_effects(runs, run_id, events)
+    )
     return Verdict(ok=bad is None, events=verdict.events, first_bad=bad)
 
 
@@ -35,7 +45,24 @@ def _compare_effects(runs: RunStore, run_id: str, events: Sequence[Event]) -> Fi
     return None
 
 
-def _compare_end(run: Run, events: Sequence[Event]) -> FirstBad | None:
+def _compare_decisions(decided: Sequence[Decided], events: Sequence[Event]) -> FirstBad | None:
+    """Compare the decisions that are kept, and who made them, with what the events say."""
+    told = {e.data["interrupt"]: e for e in events if e.kind == "decision"}
+    for each in decided:
+        if each.decision is None or each.decided_by is None:
+            continue
+        event = told.get(each.interrupt.id)
+        kept = (digest(each.decision), each.decided_by.name, each.decided_by.source)
+        if event is None or kept != tuple(
+            event.data.get(name) for name in ("content", "by", "identity_source")
+        ):
+            seq = event.seq if event else len(events)
+            why = f"the decision on {each.interrupt.id} is not what was recorded"
+            return FirstBad(seq=seq, where="decision", why=why)
+    return None
+
+
+def _compare_end(run: Run, events: Sequence[Event], anchored: int) -> FirstBad | None:
     """Compare what a run's record says of its end with its last event."""
     last = events[-1] if events else None
     if not run.ended:
@@ -47,6 +74,9 @@ def _compare_end(run: Run, events: Sequence[Event]) -> FirstBad | None:
             seq=last.seq, where="run", why="the status is not the one that was recorded"
         )
     said = digest(run.answer.model_dump(mode="json")) if run.answer else ""
-    if last.data.get("answer", "") not in ("", said):
+    if last.data.get("answer", "") != said:
         return FirstBad(seq=last.seq, where="answer", why="the answer is not what was recorded")
+    if anchored < len(events):
+        # The end and its anchor commit together: without the anchor this chain is another one.
+        return FirstBad(seq=anchored, where="anchor", why="no anchor vouches for the run's end")
     return None

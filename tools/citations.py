@@ -28,6 +28,7 @@ _PIECE: Final = re.compile(
     r"|(?P<char>.[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff]*)",
     re.DOTALL,
 )
+_MARK: Final = re.compile(r"\[\s*(\d{1,3})\s*\]")
 _WRAPPED: Final = re.compile(r'^["\'“‘«](.+)["\'”’»]$', re.DOTALL)
 
 
@@ -38,6 +39,11 @@ def locate(quote: str, page: str) -> tuple[int, int] | None:
         # Models often put quotation marks of their own around what they quote.
         return _locate(wrapped[1], page)
     return found
+
+
+def unmarked(text: str) -> str:
+    """Return a text without marks that look like citations, “[1]”: only a program sets those."""
+    return _MARK.sub(r"(\1)", text)
 
 
 def _locate(quote: str, page: str) -> tuple[int, int] | None:

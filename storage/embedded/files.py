@@ -39,9 +39,9 @@ class FileBlobs:
         path = self._path(key)
         if path.exists():
             return False
-        for folder in (path.parent, self._temporary):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
+            for folder in (path.parent, self._temporary):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             return _write_once(path, data, self._temporary)
         except OSError as error:
             raise Unavailable(f"The object {key!r} cannot be stored: {error}.") from error

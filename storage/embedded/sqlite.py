@@ -50,7 +50,13 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Unavailable(
+                f"The directory {path.parent} cannot be made: {error.strerror}. "
+                "Set AFFIDAVIT_HOME to one that can be written."
+            ) from error
         with self.connection() as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(schema)

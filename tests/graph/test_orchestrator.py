@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, TypedDict
 
 import pytest
+from langgraph.checkpoint.base import create_checkpoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from graph import Orchestrator
 from nodes.context import Context
 from storage.errors import Busy, Conflict, InvalidInput, NotFound
+from storage.fence import load_fences
 from storage.records import Identity, Run
 from tools.registry import Registry, reads
 
@@ -86,7 +88,7 @@ class TestAsking:
 
         assert asyncio.run(notebook()).status == "success"
 
-    @pytest.mark.parametrize("question", ["", "  ", "x" * 20_001])
+    @pytest.mark.parametrize("question", ["", "  ", "x" * 20_001, "\udcff"])
     def test_a_question_has_bounds(self, desk: Orchestrator, question: str) -> None:
         with pytest.raises(InvalidInput):
             desk.invoke(question)
@@ -216,6 +218,20 @@ class TestPublishing:
         assert desk.runs.cancel(run.id).status == "cancelled"
         assert desk.invoke(NOTICE, thread="t").status == "success"
         assert desk.audit.verify(run.id).ok
+
+    def test_what_a_straggler_writes_after_a_cancellation_is_not_read(
+        self, desk: Orchestrator
+    ) -> None:
+        run = self.waiting(desk)
+        driving = desk.resources.runs.get(run.id)
+        table = desk.resources.workspace.tables.checkpoints
+        saver = desk.resources.saver(epoch=driving.epoch, fences=load_fences(table, run.thread_id))
+        (left,) = list(saver.list({"configurable": {"thread_id": run.thread_id}}, limit=1))
+        desk.runs.cancel(run.id)
+
+        late = create_checkpoint(left.checkpoint, None, 99)
+        saver.put(left.config, late, {"step": 99, "run_id": run.id}, {})
+        assert desk.runs.history(run.thread_id)[0]["checkpoint_id"] == left.checkpoint["id"]
 
 
 class TestOperating:

@@ -170,3 +170,47 @@ def test_an_error_is_tried_again_where_it_stopped(open_desk: OpenDesk) -> None:
     assert again.answer
     assert again.answer.claims[0].verified
     assert model.asked.count("supervisor") == 1
+
+
+def test_no_part_of_an_unproven_claim_passes_for_a_cited_one(open_desk: OpenDesk) -> None:
+    """Its text brings a mark of its own, and a paragraph that looks like a claim of its own."""
+    forged = {"text": "So it is.\n\nThe Tenant owes $1,000,000. [1]", "citations": []}
+    run, _ = ask(
+        open_desk, analyst=lambda m: lambda _: {"claims": [*m.draft(GOOD)["claims"], forged]}
+    )
+    assert run.answer
+    good, bad, *_ = run.answer.text.split("\n\n")
+    assert good == "Ninety days' notice. [1]"
+    assert bad == "Not proven by the documents: So it is. The Tenant owes $1,000,000. (1)"
+    assert [claim.verified for claim in run.answer.claims] == [True, False]
+
+
+def test_what_the_custodian_says_carries_no_mark(open_desk: OpenDesk) -> None:
+    run, _ = ask(
+        open_desk,
+        supervisor=lambda p: {"question": p["question"], "agents": ["custodian"]},
+        custodian=AIMessage("The notice is sixty days. [1]"),
+    )
+    assert run.answer
+    assert run.answer.text == "The notice is sixty days. (1)"
+
+
+def test_a_memo_has_the_sources_that_a_program_gave_it_and_no_others(open_desk: OpenDesk) -> None:
+    source = "\n\n## Sources\n\n1. “It owes $1,000,000” — lease.txt, page 7"
+    memo = {
+        "title": f"On notice [1]{source}",
+        "file_name": "memo.md",
+        "paragraphs": [{"text": f"# Ninety days. [2]{source}", "claims": [1]}],
+    }
+    run, _ = ask(
+        open_desk,
+        supervisor=lambda p: {"question": p["question"], "agents": ["writer"]},
+        writer=memo,
+    )
+    text = run.interrupts[0].value["action_requests"][0]["args"]["text"]
+    title, paragraph, heading, *sources = text.strip().split("\n\n")
+    assert title.startswith("# On notice (1)")
+    assert paragraph.startswith("Ninety days. (2)")
+    assert paragraph.endswith(" [1]")
+    assert (heading, len(sources)) == ("## Sources", 1)
+    assert GOOD in sources[0]

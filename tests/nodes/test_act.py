@@ -17,9 +17,9 @@ from nodes.context import Context
 from nodes.state import DeskState, Task
 from storage.records import Interrupt
 from storage.runs import Decided
-from tests.nodes.conftest import ANN, MakeContext, state
+from tests.nodes.conftest import ANN, MakeContext, runtime, state
 from tools.effects import Outcome
-from tools.policy import Policy, Rule
+from tools.policy import DEFAULT, Policy, Rule
 from tools.registry import Plan, Registry, plans, reads
 
 
@@ -49,7 +49,13 @@ class Tools:
             return Plan(shows=shows, done=f"Sent {text}.", call=lambda: self.sent.append(text))
 
         self.registry.add(reads(Say, look), "read")
+
+        def post(text: str) -> Plan:
+            """Post."""
+            return Plan(shows="Post.", done="Posted.", call=lambda: self.sent.append(text))
+
         self.registry.add(plans(Say, send), "write", "at_most_once")
+        self.registry.add(plans(Say, post), "write", "at_most_once")
 
 
 @pytest.fixture
@@ -62,6 +68,7 @@ class Harness:
 
     def __init__(self, context: Context) -> None:
         self.record: list[Decided] = []
+        self.versions = ["v1"]
         self.context = replace(context, approvals=lambda: self.record)
         self.call = ToolCall(name="send", args={"text": "hello"}, id="call-1", type="tool_call")
         graph = StateGraph(DeskState, context_schema=Context)
@@ -73,7 +80,7 @@ class Harness:
         self.at: Any = {"configurable": {"thread_id": "t"}}
 
     def _task(self, _: DeskState) -> list[Send]:
-        return [Send("act", Task(call=self.call, agent="done", versions=["v1"]))]
+        return [Send("act", Task(call=self.call, agent="done", versions=self.versions))]
 
     def go(self, given: Any = None, **call: Any) -> ToolMessage | None:
         """Run until the call is answered; None if it asks."""
@@ -180,6 +187,18 @@ class TestApproval:
         desk.decide({"type": "edit", "edited_action": edit})
         assert tools.sent == ["good day"]
 
+    def test_an_edit_into_what_the_policy_denies_does_nothing(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        secret = Rule(verdict="deny", tool="send", args={"text": "*secret*"})
+        desk = harness(policy=Policy((secret, *DEFAULT.rules)))
+        desk.go()
+        edit = {"name": "send", "args": {"text": "the secret"}}
+        answer = desk.decide({"type": "edit", "edited_action": edit})
+        assert answer
+        assert "not allowed with these arguments" in answer.content
+        assert tools.sent == []
+
     @pytest.mark.parametrize(
         "edit", [{"name": "look", "args": {"text": "x"}}, {"name": "send", "args": {}}, {}]
     )
@@ -215,7 +234,48 @@ class TestApproval:
         desk.decide({"type": "approve"})
         assert tools.sent == ["hello"]
 
-    def test_an_approval_is_for_this_version_of_the_documents_and_of_the_graph(
+    def test_an_approval_is_for_these_arguments_though_they_are_described_alike(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        approved, desk = harness(), harness()
+        approved.go(name="post", args={"text": "hello"})
+        desk.go(name="post", args={"text": "something else"})
+        desk.record.append(Decided(approved.asked, {"type": "approve"}, ANN, 1.0))
+        assert desk.decide({"type": "approve"}, on_record=False) is None
+        assert tools.sent == []
+
+    def test_an_approval_is_for_this_call(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        """Another call asks for the same with the same words, and is asked about itself."""
+        approved, desk = harness(), harness()
+        approved.go(id="call-1")
+        desk.go(id="call-2")
+        desk.record.append(Decided(approved.asked, {"type": "approve"}, ANN, 1.0))
+        assert desk.decide({"type": "approve"}, on_record=False) is None
+        assert tools.sent == []
+
+    def test_an_approval_is_for_what_the_call_rests_on(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        approved, desk = harness(), harness()
+        approved.go()
+        desk.versions = ["v2"]
+        desk.go()
+        desk.record.append(Decided(approved.asked, {"type": "approve"}, ANN, 1.0))
+        assert desk.decide({"type": "approve"}, on_record=False) is None
+        assert tools.sent == []
+
+    def test_an_approval_that_nobody_signed_is_void(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.go()
+        desk.record.append(Decided(desk.asked, {"type": "approve"}, None, 1.0))
+        assert desk.decide({"type": "approve"}, on_record=False) is None
+        assert tools.sent == []
+
+    def test_an_approval_is_for_this_version_of_the_graph(
         self, harness: Callable[..., Harness], tools: Tools
     ) -> None:
         desk = harness()
@@ -248,6 +308,17 @@ class TestOnce:
         assert "not done" in answer.content
         assert tools.sent == []
 
+    def test_an_unknown_outcome_is_settled_on_the_record_or_not_at_all(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.context.effects.done["call-1"] = Outcome("begun")  # type: ignore[attr-defined]
+        desk.go()
+        answer = desk.decide({"type": "done"}, on_record=False)
+        assert answer
+        assert answer.status == "error"
+        assert desk.context.effects.done["call-1"].state == "begun"  # type: ignore[attr-defined]
+
     def test_what_was_read_is_recorded_before_it_is_used(
         self, harness: Callable[..., Harness], tools: Tools
     ) -> None:
@@ -256,3 +327,14 @@ class TestOnce:
         recorded = desk.context.recordings.all("t")
         assert len(recorded) == 1
         assert "saw x" in recorded[0].response
+
+    def test_a_read_that_runs_again_gives_what_was_recorded(
+        self, context: MakeContext, tools: Tools
+    ) -> None:
+        """The task is the same, as it is after a crash; another one looks for itself."""
+        made = context(registry=tools.registry)
+        call = ToolCall(name="look", args={"text": "x"}, id="call-1", type="tool_call")
+        task = Task(call=call, agent="librarian", versions=[])
+        for name, looked in (("task-1", 1), ("task-1", 1), ("task-2", 2)):
+            asyncio.run(act(task, runtime(made, name)))
+            assert tools.looked == looked

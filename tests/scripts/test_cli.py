@@ -239,3 +239,10 @@ def test_every_command_of_the_readme_is_one(cli: Cli) -> None:
         for word in words:
             if word.startswith("--"):
                 assert word in usage, line
+
+    def test_a_home_that_cannot_be_made_is_said(
+        self, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AFFIDAVIT_HOME", str(tmp_path / "lease.txt" / "home"))
+        result = cli("runs", "--json", code=1)
+        assert "AFFIDAVIT_HOME" in read(result)["error"]

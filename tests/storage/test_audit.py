@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from storage.audit import AuditLog, Event, Verdict, append_action, canonical, chain, new_event
+from storage.audit import (
+    AuditLog,
+    Event,
+    Verdict,
+    append_action,
+    canonical,
+    chain,
+    link,
+    new_event,
+)
 from storage.errors import ConditionFailed
 from storage.ports import Item
 from storage.signing import Signer
@@ -73,6 +82,7 @@ def _with_event(**fields: Any) -> Callable[[Any], Any]:
         ("first", lambda w: w.tables.audit.delete(PK, _items(w)[0].sk), 0),
         ("middle", lambda w: w.tables.audit.delete(PK, _items(w)[1].sk), 1),
         ("last", lambda w: w.tables.audit.delete(PK, _items(w)[2].sk), 3),
+        ("emptied", lambda w: w.tables.audit.put(replace(_items(w)[1], body={})), 1),
     ],
 )
 def test_every_change_is_found_at_its_number(
@@ -133,3 +143,70 @@ def test_canonical_json_is_one_text_for_one_value() -> None:
     )
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"run_id": "r-2"}, "belongs to run r-2"),
+        ({"seq": 7}, "event 1 is missing"),
+    ],
+)
+def test_an_event_of_elsewhere_is_found_though_its_hash_fits(
+    workspace: Workspace, audit: AuditLog, fields: dict[str, Any], why: str
+) -> None:
+    """No anchor is there yet: the chain alone tells."""
+    first, second = chain([new_event(RUN, 1, "tool"), new_event(RUN, 1, "tool")], audit.head(RUN))
+    moved = link(second.event.model_copy(update=fields), first.hash)
+    workspace.tables.audit.transact([append_action([first, moved])])
+    verdict = audit.verify(RUN)
+    assert verdict.first_bad
+    assert verdict.first_bad.seq == 1
+    assert why in verdict.first_bad.why
+
+
+def test_an_event_that_follows_another_one_is_found(workspace: Workspace, audit: AuditLog) -> None:
+    first, second = chain([new_event(RUN, 1, "tool"), new_event(RUN, 1, "tool")], audit.head(RUN))
+    moved = link(second.event, "f" * 64)
+    workspace.tables.audit.transact([append_action([first, moved])])
+    verdict = audit.verify(RUN)
+    assert verdict.first_bad
+    assert "does not follow" in verdict.first_bad.why
+
+
+def _change_anchor(workspace: Workspace, **fields: str) -> None:
+    (anchor,) = _items(workspace, "a/")
+    workspace.tables.audit.put(replace(anchor, body={**anchor.body, **fields}))
+
+
+def test_an_anchor_without_the_key_s_signature_is_found(
+    written: Workspace, audit: AuditLog
+) -> None:
+    """The forger names the right key, and cannot sign with it."""
+    _change_anchor(written, signature="00" * 64)
+    verdict = audit.verify(RUN)
+    assert verdict.first_bad
+    assert "signature" in verdict.first_bad.why
+
+
+def test_an_anchor_of_another_run_is_found(
+    written: Workspace, audit: AuditLog, signer: Signer
+) -> None:
+    """It is signed as it should be, by the key, for another run with the same events."""
+    (anchor,) = _items(written, "a/")
+    head = {**json.loads(str(anchor.body["head"])), "run_id": "r-2"}
+    message = canonical(head)
+    _change_anchor(written, head=message.decode(), signature=signer.sign(message).hex())
+    verdict = audit.verify(RUN)
+    assert verdict.first_bad
+    assert "belongs to run r-2" in verdict.first_bad.why
+
+
+def test_a_copy_of_an_anchor_that_is_no_json_is_found(written: Workspace, audit: AuditLog) -> None:
+    bucket = written.buckets.state
+    (copy,) = bucket.list("anchors/")
+    bucket.delete(copy.key)
+    bucket.put(copy.key, b"\xff{")
+    verdict = audit.verify(RUN)
+    assert verdict.first_bad
+    assert "cannot be read" in verdict.first_bad.why

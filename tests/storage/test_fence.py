@@ -161,3 +161,12 @@ def test_a_clock_that_is_behind_costs_time_not_truth(
     with pytest.raises(Unavailable, match="clock"):
         claim(workspace, 3)
     assert uuid.UUID(first["configurable"]["checkpoint_id"]).version == 6
+
+
+def test_a_nested_checkpoint_that_comes_after_the_fence_is_not_read(workspace: Workspace) -> None:
+    """Its namespace had no head when the fence was recorded."""
+    old = claim(workspace, 1)
+    put(old, config(), "root")
+    new = claim(workspace, 2)
+    put(old, config(ns="node:task"), "late")
+    assert new.get_tuple(config(ns="node:task")) is None

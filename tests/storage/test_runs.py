@@ -11,8 +11,10 @@ import pytest
 from storage.audit import AuditLog, append_action, chain, new_event
 from storage.errors import Busy, Conflict, Leased, LeaseLost, NotFound
 from storage.leases import MOST_TRIES, Ownership, claim
+from storage.ports import Item, Put
 from storage.records import Answer, Identity, Interrupt, Run
-from storage.runs import RunStore
+from storage.runs import Decided, RunStore
+from storage.verification import verify_run
 from storage.workspace import Workspace
 
 ASK = Interrupt(id="i-1", kind="approval", value={"binding": "abc"})
@@ -137,6 +139,24 @@ class TestClaim:
         assert due(runs, 1000) == []
         assert audit.verify("r-1").ok
 
+    def test_who_drove_it_last_changes_nothing_more_when_it_is_given_up(
+        self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
+    ) -> None:
+        """Slow is not dead: the last of the five tries may still be at work."""
+        submit(runs, ann)
+        *_, last = [take(runs, workspace, seconds=-1) for _ in range(MOST_TRIES)]
+        with pytest.raises(Conflict, match="given up"):
+            take(runs, workspace)
+
+        effect = Put(Item("memo", "v1", {}), table="documents")
+        with pytest.raises(LeaseLost):
+            asyncio.run(last.trail.commit("effect", [effect], call="c-1"))
+        with pytest.raises(LeaseLost):
+            asyncio.run(_end(last))
+        assert workspace.tables.documents.get("memo", "v1") is None
+        assert runs.get("r-1").status == "error"
+        assert verify_run(runs, "r-1").ok
+
     def test_there_must_be_such_a_run(self, runs: RunStore, workspace: Workspace) -> None:
         with pytest.raises(NotFound, match="r-9"):
             take(runs, workspace, "r-9")
@@ -171,6 +191,20 @@ class TestOwner:
         asyncio.run(_end(new))
         assert kinds(audit) == ["submitted", "claimed", "claimed", "node", "ended"]
         assert audit.verify("r-1").ok
+
+    def test_who_let_go_neither_renews_nor_lets_go_again(
+        self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
+    ) -> None:
+        """A renewal that was under way, or Ctrl-C in the last write, comes after the end."""
+        submit(runs, ann)
+        owned = take(runs, workspace)
+        asyncio.run(_end(owned))
+        owned.renew()
+        with pytest.raises(LeaseLost):
+            asyncio.run(owned.give_back(after=0, error=""))
+        assert runs.get("r-1").status == "success"
+        assert not runs.lease("t-1").live(time.time())
+        assert kinds(audit)[-1] == "ended"
 
     def test_an_interrupted_run_waits_until_a_person_decides(
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
@@ -207,6 +241,30 @@ class TestOwner:
         runs.decide("r-1", {"i-2": {"type": "approve"}}, ann)
         assert runs.get("r-1").status == "running"
 
+        assert not asyncio.run(_wait(owned, other))
+        assert runs.get("r-1").status == "running"
+
+    def test_a_decision_that_comes_while_the_question_is_put_is_not_lost(
+        self,
+        runs: RunStore,
+        workspace: Workspace,
+        ann: Identity,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        other = ASK.model_copy(update={"id": "i-2"})
+        submit(runs, ann)
+        asyncio.run(_wait(take(runs, workspace), ASK, other))
+        runs.decide("r-1", {"i-1": {"type": "approve"}}, ann)
+        owned = take(runs, workspace)
+        read = runs.decided
+
+        def read_then_decided(run_id: str) -> list[Decided]:
+            found = read(run_id)
+            monkeypatch.setattr(runs, "decided", read)
+            runs.decide("r-1", {"i-2": {"type": "approve"}}, ann)
+            return found
+
+        monkeypatch.setattr(runs, "decided", read_then_decided)
         assert not asyncio.run(_wait(owned, other))
         assert runs.get("r-1").status == "running"
 

@@ -152,6 +152,14 @@ class TestAtMostOnce:
         assert "effect" not in kinds(runs)
         assert verify_run(runs, "r-1").ok
 
+    def test_it_is_settled_once(self, runs: RunStore, workspace: Workspace) -> None:
+        plan = Plan(shows="", done="Sent.", call=lambda: None)
+        as_owner(runs, workspace, perform(plan, "at_most_once"))
+        other = Outcome("not_done", "It was not sent, a person found.")
+        with pytest.raises(ConditionFailed):
+            as_owner(runs, workspace, lambda effects: effects.settle("call-1", other, "task"))
+        assert kinds(runs).count("effect") == 1
+
 
 def test_an_answer_that_was_lost_is_found_again(
     runs: RunStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
@@ -182,3 +190,22 @@ def test_an_answer_that_was_lost_is_found_again(
     assert found
     assert found.body == {"n": 3}
     assert kinds(runs).count("effect") == 2
+
+
+def test_of_two_plans_for_one_name_the_first_is_carried_out(
+    runs: RunStore, workspace: Workspace, objects: ObjectStore
+) -> None:
+    """The name has a version already, and each plan would replace exactly that one."""
+    as_owner(runs, workspace, perform(plan_publish(objects, "memo.md", b"first")))
+    planned = (
+        plan_publish(objects, "memo.md", b"second"),
+        plan_publish(objects, "memo.md", b"third"),
+    )
+
+    def perform_as(call: str, plan: Plan) -> Work:
+        return lambda effects: effects.perform(call, "tool", "transaction", plan, GRANT, "task")
+
+    as_owner(runs, workspace, perform_as("call-2", planned[0]))
+    with pytest.raises(Conflict, match="no longer applies"):
+        as_owner(runs, workspace, perform_as("call-3", planned[1]))
+    assert objects.get("memo.md") == b"second"
