@@ -214,3 +214,67 @@ def test_a_memo_has_the_sources_that_a_program_gave_it_and_no_others(open_desk: 
     assert paragraph.endswith(" [1]")
     assert (heading, len(sources)) == ("## Sources", 1)
     assert GOOD in sources[0]
+
+
+def test_each_decision_answers_its_own_question(open_desk: OpenDesk) -> None:
+    """Two calls wait at once; the one that comes second is decided first."""
+
+    def custodian(payload: dict[str, Any]) -> Reply:
+        if payload["returned"]:
+            return AIMessage("Done.")
+        named = [{"key": name, "text": name} for name in ("a.txt", "b.txt")]
+        return calls(*[("put_object", args) for args in named])
+
+    run, model = ask(
+        open_desk,
+        supervisor=lambda p: {"question": p["question"], "agents": ["custodian"]},
+        custodian=custodian,
+    )
+    desk = open_desk(model=model)
+    waiting = {i.value["action_requests"][0]["args"]["key"]: i.id for i in run.interrupts}
+    desk.runs.resume(run.id, {waiting["b.txt"]: {"type": "approve"}})
+    half = desk.drive(run.id)
+    assert [i.id for i in half.interrupts] == [waiting["a.txt"]]
+    desk.runs.resume(run.id, {waiting["a.txt"]: {"type": "reject", "message": "no"}})
+    assert desk.drive(run.id).status == "success"
+    assert [each.name for each in desk.resources.objects.all()] == ["b.txt"]
+
+
+def test_of_fifty_calls_at_once_a_few_are_made(open_desk: OpenDesk) -> None:
+    many = calls(*[("list_documents", {})] * 50)
+    returned: list[int] = []
+
+    def librarian(payload: dict[str, Any]) -> Reply:
+        returned.append(len(payload["returned"]))
+        return AIMessage("Enough.") if payload["returned"] else many
+
+    ask(open_desk, librarian=librarian)
+    assert returned == [0, 4]
+
+
+def test_of_claims_without_end_some_are_reviewed(open_desk: OpenDesk) -> None:
+    run, _ = ask(open_desk, analyst=lambda m: lambda _: {"claims": m.draft(GOOD)["claims"] * 500})
+    assert run.answer
+    assert len(run.answer.claims) == 20
+
+
+def test_a_passage_of_a_document_outside_the_limit_is_not_handed_over(
+    open_desk: OpenDesk,
+) -> None:
+    """The librarian searches everywhere, though the question is limited to the lease."""
+    handed: list[str] = []
+
+    def drafted(model: Model) -> Any:
+        def draft(payload: dict[str, Any]) -> Reply:
+            handed.extend(p["document"] for p in payload["passages"])
+            return model.draft(GOOD)
+
+        return draft
+
+    def librarian(payload: dict[str, Any]) -> Reply:
+        if payload["returned"]:
+            return AIMessage("Enough.")
+        return calls(("search_documents", {"query": "invoice payable Bavaria"}))
+
+    ask(open_desk, analyst=drafted, librarian=librarian)
+    assert set(handed) == {"lease.txt"}
