@@ -130,10 +130,6 @@ class Runs:
         if not 1 <= len(question) <= QUESTION_CHARS:
             raise InvalidInput(f"A question has 1 to {QUESTION_CHARS:,} characters.")
         thread = thread or new_id("t")
-        try:
-            f"{question}{thread}".encode()
-        except UnicodeEncodeError:
-            raise InvalidInput("The question holds bytes that are no text; use UTF-8.") from None
         if len(thread) > THREAD_CHARS:
             raise InvalidInput(f"The id of a thread has at most {THREAD_CHARS} characters.")
         if graph not in self._resources.graphs:

@@ -54,6 +54,7 @@ class Drive:
         )
         self._watcher = Watcher(owned.trail, self._model, owned.run.id, owned.run.thread_id)
         self._control = RunControl()
+        self._ancestors: frozenset[str] = frozenset()
 
     def drain(self) -> None:
         """Stop at the end of the current step and give the run back."""
@@ -114,6 +115,7 @@ class Drive:
 
     async def _to_the_end(self) -> None:
         graph = self._graph()
+        self._ancestors = await asyncio.to_thread(self._resources.runs.ancestors, self._run)
         while True:
             state = await graph.aget_state(self._config)
             if not self._is_done(state):
@@ -175,7 +177,7 @@ class Drive:
 
     def _is_ours(self, state: StateSnapshot) -> bool:
         owner = (state.metadata or {}).get("run_id")
-        return owner == self._run.id or bool(owner and owner == self._run.forked_from)
+        return owner == self._run.id or owner in self._ancestors
 
     def _is_done(self, state: StateSnapshot) -> bool:
         # Not `next`: a task whose writes are stored is no longer next, and the step is still open.

@@ -53,8 +53,8 @@ def _listed(context: Context, document_ids: Sequence[str]) -> list[dict[str, str
 
 def _found(context: Context, plan: PlanReply, focus: Focus, step: Step) -> list[Passage]:
     """Return what the tools found, best first, without what lies outside the limit."""
-    earlier = [_around(context, focus, number) for number in plan.earlier]
-    found = _distinct([*(p for p in earlier if p), *_from_tools(step.messages)])
+    earlier = [p for number in plan.earlier for p in _around(context, focus, number)]
+    found = _distinct([*earlier, *_from_tools(step.messages)])
     inside = [p for p in found if not plan.document_ids or p.document_id in plan.document_ids]
     documents = list(dict.fromkeys([*plan.document_ids, *(p.document_id for p in inside)]))
     edges = [p for d in documents[:MOST_DOCUMENTS] for p in _edges(context, d)]
@@ -80,17 +80,16 @@ def _place(passage: Passage) -> tuple[str, int, int, int]:
     return passage.document_id, passage.page, passage.start, passage.end
 
 
-def _around(context: Context, focus: Focus, number: int) -> Passage | None:
-    """Return the passage in which an earlier citation stands."""
+def _around(context: Context, focus: Focus, number: int) -> Iterable[Passage]:
+    """Yield the passage in which an earlier citation stands, and the one behind it."""
     cited = focus.citations[number - 1]
     document, page = context.library.page(cited.document_id, cited.page)
     if document.sha256 != cited.sha256:
-        return None
-    for span in cut(page.text):
-        if span.start <= cited.start < span.end:
-            hit = Hit(document.id, document.sha256, page.number, span.start, span.end, 0.0)
-            return context.library.passage(hit)
-    return None
+        return
+    behind = [span for span in cut(page.text) if span.end > cited.start]
+    for span in behind[:2]:
+        hit = Hit(document.id, document.sha256, page.number, span.start, span.end, 0.0)
+        yield context.library.passage(hit).model_copy(update={"cited": True})
 
 
 def _edges(context: Context, document_id: str) -> Iterable[Passage]:

@@ -1,11 +1,13 @@
 """How the offline model does the work of the desk's agents: by rules, on the JSON they get."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from nodes.reading import Excerpt, quotes
+from nodes.reading import Excerpt, Quote, mentions, quotes
+from nodes.reading_question import read_question
 
 Payload = dict[str, Any]
 
@@ -33,6 +35,8 @@ _SUBJECT: Final = re.compile(
 )
 _ABOUT: Final = re.compile(r"\s*\(about: (.*)\)$", re.DOTALL)
 _SHORT: Final = 4
+_SURE: Final = 0.65
+"""From which score on a short question needs no help from the one before it."""
 _SAME_VERB: Final = {
     "show": ("get", "query", "list"),
     "read": ("get", "query"),
@@ -72,10 +76,11 @@ def draft(payload: Payload) -> Payload:
     """Fill in `DraftReply`: each quote that answers is a claim of its own."""
     passages = payload.get("passages", [])
     excerpts = [_excerpt(str(n), passage) for n, passage in enumerate(passages)]
+    near = [excerpt for excerpt, p in zip(excerpts, passages, strict=True) if p.get("cited")]
     question = str(payload["question"])
     claims = []
-    # What a question goes on from helped to find the passages; it must not outweigh the question.
-    for quote in quotes(_ABOUT.sub("", question), excerpts) or quotes(question, excerpts):
+    found = _goes_on(question, excerpts, near) if near else quotes(question, excerpts)
+    for quote in found:
         passage = passages[int(quote.excerpt)]
         cited = {
             "document_id": passage["document_id"],
@@ -84,6 +89,25 @@ def draft(payload: Payload) -> Payload:
         }
         claims.append({"text": " ".join(quote.text.split()), "citations": [cited]})
     return {"claims": claims}
+
+
+def _goes_on(question: str, excerpts: Sequence[Excerpt], near: Sequence[Excerpt]) -> list[Quote]:
+    """Answer a question that goes on from an earlier answer, which stands in `near`.
+
+    What it goes on from helped to find the passages; it must not outweigh the question itself.
+    """
+    asked = _ABOUT.sub("", question)
+    read = read_question(asked)
+    if read.kind != "clause":
+        return quotes(asked, excerpts)
+    if not read.terms:
+        return quotes(question, excerpts)  # "And why?"
+    here = [q for q in quotes(asked, near, says=-math.inf) if mentions(asked, q.text)]
+    if here:
+        return here[:1]
+    alone = quotes(asked, excerpts)
+    related = {q.excerpt for q in quotes(question, excerpts)}
+    return [q for q in alone if q.score >= _SURE or q.excerpt in related]
 
 
 def _excerpt(number: str, passage: Payload) -> Excerpt:

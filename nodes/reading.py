@@ -18,7 +18,7 @@ from typing import Final
 
 from nodes.reading_question import Question, read_question
 from nodes.reading_score import Scorer
-from nodes.reading_text import Unit, terms, units
+from nodes.reading_text import Unit, akin, stems, terms, units
 from nodes.reading_types import DATE, document_dates, parties, titles
 from tools.passages import Span
 
@@ -33,6 +33,8 @@ ALSO: Final = 1.0
 """How far below the best a further quote may lie."""
 JOINED: Final = 3.0
 """How far below the best a neighbouring sentence may lie to be quoted with it."""
+_MEASURES: Final = stems("much many long often soon far")
+"""What "how" goes with: answers do not have these words."""
 _DATED: Final = 1.0
 _TITLED: Final = 1.0
 
@@ -58,8 +60,13 @@ class Quote:
     """How likely it answers, between 0 and 1, as far as the model can tell."""
 
 
-def quotes(question: str, excerpts: Sequence[Excerpt], *, most: int = 3) -> list[Quote]:
-    """Return the quotes that answer a question, best first; none if the excerpts do not say."""
+def quotes(
+    question: str, excerpts: Sequence[Excerpt], *, most: int = 3, says: float = SAYS
+) -> list[Quote]:
+    """Return the quotes that answer a question, best first; none if the excerpts do not say.
+
+    `says` is how likely the best has to be, in log-odds, for the excerpts to say anything.
+    """
     asked = read_question(question)
     distinct = list({excerpt.text: excerpt for excerpt in reversed(excerpts)}.values())[::-1]
     found: list[Quote] = []
@@ -70,8 +77,17 @@ def quotes(question: str, excerpts: Sequence[Excerpt], *, most: int = 3) -> list
     elif asked.kind in ("parties", "named"):
         found = _parties(asked, distinct)
     if not found and asked.kind != "title":
-        found = _clauses(asked, distinct)
+        found = _clauses(asked, distinct, says)
     return found[:most]
+
+
+def mentions(question: str, text: str) -> bool:
+    """Say whether a text has all that a question asks about, in the same or a kindred word."""
+    slots = [slot for slot in read_question(question).slots if not _MEASURES.issuperset(slot)]
+    words = set(terms(text))
+    return bool(slots) and all(
+        any(word in words or any(akin(word, w) for w in words) for word in slot) for slot in slots
+    )
 
 
 def _openings(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
@@ -121,13 +137,13 @@ def _parties(asked: Question, excerpts: Sequence[Excerpt]) -> list[Quote]:
     return []
 
 
-def _clauses(asked: Question, excerpts: Sequence[Excerpt]) -> list[Quote]:
+def _clauses(asked: Question, excerpts: Sequence[Excerpt], says: float) -> list[Quote]:
     """Quote the sentences that answer best, each with the neighbours that belong to it."""
     cut = [units(excerpt.text) for excerpt in excerpts]
     scorer = Scorer(asked, cut)
     scores = {scorer.places[i]: scorer.score(i) for i in scorer.promising()}
     order = sorted(scores, key=lambda place: (-scores[place], place))
-    if not order or scores[order[0]] < SAYS:
+    if not order or scores[order[0]] < says:
         return []
     best = scores[order[0]]
     found: list[Quote] = []

@@ -69,7 +69,8 @@ def render(memo: MemoReply, proven: Sequence[Claim]) -> str:
             f"{number}. “{quote}” — {citation.document}, page {citation.page} "
             f"(sha256 {citation.sha256[:12]})"
         )
-    return "\n\n".join(blocks) + "\n"
+    # Markdown lets HTML through: what the documents and the model say is text.
+    return "\n\n".join(blocks).replace("<", "&lt;") + "\n"
 
 
 def _line(text: str) -> str:

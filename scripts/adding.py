@@ -7,7 +7,7 @@ from rich.progress import track
 
 from graph import Orchestrator
 from scripts import printing
-from storage.errors import AffidavitError
+from storage.errors import AffidavitError, NotFound
 from storage.records import Document
 from storage.sources import Source, sources
 
@@ -27,6 +27,8 @@ def find(places: Sequence[str]) -> list[Source]:
                 found.append(source)
                 if len(found) % 100 == 0:
                     status.update(f"Looking … {len(found)} files")
+    if not found:
+        raise NotFound(f"There is no file in {', '.join(places)}.")
     return found
 
 

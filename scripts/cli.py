@@ -35,6 +35,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(version("affidavit"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 audit = typer.Typer(help="Check the record of a run.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 
@@ -282,7 +301,9 @@ def _waiting(desk: "Orchestrator", run_id: str, interrupt: str | None) -> Any:
     for each in waiting:
         if each.id == interrupt:
             return each
-    ids = ", ".join(each.id for each in waiting) or "none"
+    if not waiting:
+        raise AffidavitError(f"Run {run_id} asks nothing; `affidavit show {run_id}` tells why.")
+    ids = ", ".join(each.id for each in waiting)
     raise AffidavitError(f"Name the question with --interrupt; run {run_id} asks: {ids}.")
 
 
@@ -310,7 +331,7 @@ def search(
 
     with opened(workspace) as desk:
         found = desk.documents.search(query, documents=document or [], limit=limit)
-    rows = [passage.model_dump(exclude={"sha256", "opens"}) for passage in found]
+    rows = [passage.model_dump(exclude={"sha256", "opens", "cited"}) for passage in found]
     emit(rows) if as_json else printing.passages(found)
 
 

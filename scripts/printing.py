@@ -104,6 +104,9 @@ def question(found: Run, interrupt: Interrupt) -> None:
 
 def passages(found: Iterable[Passage]) -> None:
     """Print what a search found."""
+    found = list(found)
+    if not found:
+        err.print("Nothing was found.")
     for passage in found:
         text = " ".join(passage.text.split())
         out.print(

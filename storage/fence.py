@@ -20,7 +20,8 @@ import time
 import uuid
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -29,7 +30,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from storage.checkpoint_layout import CHECKPOINTS, Place, id_of, ns_of, partition
 from storage.checkpointer import CheckpointSaver
-from storage.errors import Unavailable
+from storage.errors import ConditionFailed, LeaseLost, Unavailable
 from storage.keys import key
 from storage.ports import Absent, Blobs, Item, Put, Table, VersionIs
 
@@ -86,7 +87,10 @@ def open_fence(thread_id: str, epoch: int) -> Put:
 
 def load_fences(table: Table, thread_id: str) -> Fences:
     """Read the recorded fences of a thread."""
-    rows = table.query(partition(thread_id), prefix=FENCES)
+    return _fences(table.query(partition(thread_id), prefix=FENCES))
+
+
+def _fences(rows: Iterable[Item]) -> Fences:
     return Fences(
         [
             Fence(
@@ -104,10 +108,11 @@ def record_fence(table: Table, thread_id: str, epoch: int) -> Fences:
     """Read a thread as a new owner, record what is accepted, and return all fences.
 
     Raises:
+        LeaseLost: a newer owner was here in the meantime.
         Unavailable: this machine's clock is behind the thread by more than a minute.
     """
-    fences = load_fences(table, thread_id)
     pk = partition(thread_id)
+    fences = _void_open(table, thread_id, epoch)
     heads: dict[str, str] = {}
     newest = ""
     for item in table.query(pk, prefix=CHECKPOINTS, reverse=True):
@@ -123,8 +128,27 @@ def record_fence(table: Table, thread_id: str, epoch: int) -> Fences:
     ]
     _wait_past(newest)
     body = {"epoch": epoch, "heads": dict(heads), "writes": list(writes)}
-    table.put(Item(pk, _sk(epoch), cast(Any, body), version=2), VersionIs(1))
+    try:
+        table.put(Item(pk, _sk(epoch), cast(Any, body), version=2), VersionIs(1))
+    except ConditionFailed:
+        raise LeaseLost(f"Thread {thread_id!r} has a newer owner; this one stops.") from None
     return load_fences(table, thread_id)
+
+
+def _void_open(table: Table, thread_id: str, epoch: int) -> Fences:
+    """Void the fences that older owners left open, and return the recorded ones.
+
+    An owner that stopped between its claim and its fence would otherwise record, when it goes on,
+    what a newer one has written by then.
+    """
+    pk = partition(thread_id)
+    rows = list(table.query(pk, prefix=FENCES))
+    left = [row for row in rows if row.version == 1 and cast(int, row.body["epoch"]) < epoch]
+    for row in left:
+        # If it was recorded just now, it holds nothing of ours: we have written nothing yet.
+        with suppress(ConditionFailed):
+            table.put(replace(row, version=2), VersionIs(1))
+    return load_fences(table, thread_id) if left else _fences(rows)
 
 
 def _wait_past(checkpoint_id: str) -> None:

@@ -93,7 +93,12 @@ class Ownership:
             for interrupt in interrupts
             if interrupt.id not in known
         ]
-        changes: dict[str, Any] = {"status": "interrupted", "answer": answer or self.run.answer}
+        # A question that was put is progress: only tries that lead nowhere are counted.
+        changes: dict[str, Any] = {
+            "status": "interrupted",
+            "answer": answer or self.run.answer,
+            "tries": 0,
+        }
         asked = [i.id for i in interrupts]
         try:
             await self._let_go(

@@ -74,6 +74,8 @@ class Passage(Record):
     score: float = 0.0
     opens: bool = False
     """It stands in the opening of its document."""
+    cited: bool = False
+    """The question goes on from it, or from what stands just before it."""
 
 
 class Citation(Record):

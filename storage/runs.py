@@ -179,6 +179,14 @@ class RunStore:
         for item in self.table.query(key("thread", thread_id), prefix="r/"):
             yield self.get(cast(str, item.body["run_id"]))
 
+    def ancestors(self, run: Run) -> frozenset[str]:
+        """Return the runs that a run was forked from, and those that they were forked from."""
+        found: set[str] = set()
+        while run.forked_from and run.forked_from not in found:
+            found.add(run.forked_from)
+            run = self.get(run.forked_from)
+        return frozenset(found)
+
     def due(self, now: float) -> Iterator[str]:
         """Yield the runs that someone should look at by now."""
         for item in self.table.query(DUE, between=("0", key(to_ms(now) + 1))):

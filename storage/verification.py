@@ -37,7 +37,13 @@ def _compare_effects(runs: RunStore, run_id: str, events: Sequence[Event]) -> Fi
     """Compare the ledger with the effects that the events tell of."""
     ledger = runs.table.query(key("run", run_id), prefix="l/")
     done = {item.sk.removeprefix("l/") for item in ledger if item.body["state"] == "done"}
-    told = {key(str(e.data["call"])): e.seq for e in events if e.kind == "effect"}
+    # A run that is at work may have had an effect between the two readings.
+    since = runs.audit.read(run_id, len(events)) if len(done) else ()
+    told = {
+        key(str(e.data["call"])): e.seq
+        for e in (*events, *(linked.event for linked in since))
+        if e.kind == "effect"
+    }
     for call in sorted(done ^ told.keys()):
         missing = "no entry in the ledger" if call in told else "no event in the chain"
         seq = told.get(call, len(events))

@@ -4,14 +4,10 @@ Publishing is one transaction that points the name to bytes stored before; a sec
 name keeps the first.
 """
 
-from typing import Final
-
 from pydantic import BaseModel, Field
 
 from storage.objects import ObjectStore
 from tools.registry import Plan, Registry, plans
-
-MOST_CHARS: Final = 200_000
 
 
 class PublishDeliverable(BaseModel):
@@ -20,7 +16,7 @@ class PublishDeliverable(BaseModel):
     name: str = Field(
         pattern=r"^[\w][\w .()-]{0,119}$", description="A file name such as notice-memo.md"
     )
-    text: str = Field(min_length=1, max_length=MOST_CHARS, description="Markdown")
+    text: str = Field(min_length=1, description="Markdown")
 
 
 def add_deliverable_tools(registry: Registry, objects: ObjectStore) -> None:

@@ -7,9 +7,10 @@ any graph, and still cannot act alone. A write that declares no way to be made s
 be registered.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ValidationError
@@ -25,6 +26,9 @@ Safety = Literal["transaction", "at_most_once"]
 - `at_most_once`: its plan is a call to something that takes no idempotency token. It is begun once;
   if nobody can say whether it was done, a person is asked.
 """
+
+MOST_ARGUMENT_BYTES: Final = 150_000
+"""As JSON: what was asked for and what a person made of it have to fit one item together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,14 @@ def checked_args(entry: Entry, args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments as the tool's schema reads them.
 
     Raises:
-        InvalidInput: they do not fit; the message names each and why.
+        InvalidInput: they do not fit, or are too long; the message names each and why.
     """
+    size = len(json.dumps(dict(args), default=str))
+    if size > MOST_ARGUMENT_BYTES:
+        raise InvalidInput(
+            f"The arguments of {entry.name} have {size:,} bytes; at most {MOST_ARGUMENT_BYTES:,} "
+            "fit. Say it in less, or in parts."
+        )
     schema = entry.tool.args_schema
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         return dict(args)

@@ -69,12 +69,12 @@ class Database:
         try:
             connection = idle or self._connect()
         except sqlite3.Error as error:
-            raise Unavailable(f"The database {self.path} cannot be opened: {error}.") from error
+            raise Unavailable(_why(self.path, error)) from error
         try:
             yield connection
         except sqlite3.Error as error:
             connection.close()
-            raise Unavailable(f"The database {self.path} did not answer: {error}.") from error
+            raise Unavailable(_why(self.path, error)) from error
         except BaseException:
             self._return(connection)
             raise
@@ -265,6 +265,13 @@ def _what_failed(actions: Sequence[Action], failed: tuple[int, ...]) -> str:
     first = actions[failed[0]]
     target = first if isinstance(first, Check | Delete) else first.item
     return f"The condition {first.when} on {target.sk!r} does not hold."
+
+
+def _why(path: Path, error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return f"{path} is damaged ({error}). Put a copy of its directory back, as a whole."
+    return f"The database {path} did not answer: {error}."
 
 
 def _read(connection: sqlite3.Connection, table: str, pk: str, sk: str) -> Item | None:

@@ -80,6 +80,15 @@ class TestAsking:
         assert any("Ohio" in quote for quote in quotes(third))
         assert [run.id for run in desk.runs.of_thread("t")] == [first.id, second.id, third.id]
 
+    def test_a_follow_up_that_is_not_answered_does_not_get_the_old_answer(
+        self, desk: Orchestrator
+    ) -> None:
+        desk.documents.add(LEASE.encode(), name="lease.txt")
+        assert desk.invoke(NOTICE, thread="t").answer
+        second = desk.invoke("Can it be sent by email?", thread="t")
+        assert second.answer
+        assert second.answer.status == "not_in_documents"
+
     def test_asking_inside_a_running_loop(self, desk: Orchestrator) -> None:
         desk.documents.add(LEASE.encode(), name="lease.txt")
 
@@ -88,7 +97,7 @@ class TestAsking:
 
         assert asyncio.run(notebook()).status == "success"
 
-    @pytest.mark.parametrize("question", ["", "  ", "x" * 20_001, "\udcff"])
+    @pytest.mark.parametrize("question", ["", "  ", "x" * 20_001])
     def test_a_question_has_bounds(self, desk: Orchestrator, question: str) -> None:
         with pytest.raises(InvalidInput):
             desk.invoke(question)
@@ -123,7 +132,7 @@ class TestAdding:
         assert [d.name for d in desk.documents.list()] == ["a.txt"]
 
     def test_a_file_that_cannot_be_read_is_said(self, desk: Orchestrator) -> None:
-        with pytest.raises(InvalidInput, match=r"nothing\.pdf"):
+        with pytest.raises(NotFound, match=r"nothing\.pdf"):
             desk.documents.add("nothing.pdf")
         with pytest.raises(InvalidInput, match="name"):
             desk.documents.add(b"text")
@@ -371,6 +380,10 @@ def test_a_fork_goes_on_from_a_checkpoint_and_asks_anew(desk: Orchestrator) -> N
 
     assert asked.status == "interrupted"
     assert [o.version for o in desk.resources.objects.all()] == [1]
+    asked_twice = desk.drive(desk.runs.fork(fork.id, _newest(desk, fork)).id)
+    assert asked_twice.status == "interrupted"
+    assert _questions(desk, asked_twice) == _questions(desk, asked)
+
     desk.runs.resume(fork.id, {asked.interrupts[0].id: {"type": "approve"}})
     again = desk.drive(fork.id)
     assert again.status == "success"
@@ -382,3 +395,16 @@ def test_a_fork_goes_on_from_a_checkpoint_and_asks_anew(desk: Orchestrator) -> N
     assert desk.runs.get(run.id) == done
     with pytest.raises(NotFound):
         desk.runs.fork(run.id, "no-such-checkpoint")
+
+
+def _newest(desk: Orchestrator, run: Run) -> str:
+    return str(desk.runs.history(run.thread_id)[0]["checkpoint_id"])
+
+
+def _questions(desk: Orchestrator, run: Run) -> list[str]:
+    """The questions of a run's thread, as its state has them."""
+    saver = desk.resources.saver()
+    found = saver.get_tuple({"configurable": {"thread_id": run.thread_id}})
+    assert found
+    messages = found.checkpoint["channel_values"]["messages"]
+    return [message.content for message in messages if message.type == "human"]

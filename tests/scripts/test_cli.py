@@ -147,7 +147,7 @@ class TestDeciding:
         interrupt = asked["interrupts"][0]["id"]
         approved = read(stocked("approve", run_id, "--interrupt", interrupt, "--json"))
         assert approved["status"] == "pending"
-        stocked("approve", run_id, "--interrupt", interrupt, code=1)
+        assert "asks nothing" in stocked("approve", run_id, code=1).stderr
         done = read(stocked("resume", run_id, "--json"))
         assert done["status"] == "success"
         assert "Published" in done["answer"]["text"]
@@ -240,9 +240,25 @@ def test_every_command_of_the_readme_is_one(cli: Cli) -> None:
             if word.startswith("--"):
                 assert word in usage, line
 
-    def test_a_home_that_cannot_be_made_is_said(
-        self, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("AFFIDAVIT_HOME", str(tmp_path / "lease.txt" / "home"))
-        result = cli("runs", "--json", code=1)
-        assert "AFFIDAVIT_HOME" in read(result)["error"]
+
+def test_nothing_found_is_said(stocked: Cli, tmp_path: Path) -> None:
+    assert "Nothing was found" in stocked("search", "zzz").stderr
+    (tmp_path / "empty").mkdir()
+    assert "no file in empty" in stocked("add", "empty", code=1).stderr
+
+
+def test_a_damaged_database_is_named_with_the_remedy(stocked: Cli, tmp_path: Path) -> None:
+    (tmp_path / "home" / "affidavit.sqlite").write_bytes(b"no database" * 1000)
+    assert "Put a copy of its directory back" in stocked("runs", code=1).stderr
+
+
+def test_the_version_is_printed(cli: Cli) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", cli("--version").stdout)
+
+
+def test_a_home_that_cannot_be_made_is_said(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFFIDAVIT_HOME", str(tmp_path / "lease.txt" / "home"))
+    result = cli("runs", "--json", code=1)
+    assert "AFFIDAVIT_HOME" in read(result)["error"]

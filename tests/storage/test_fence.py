@@ -7,7 +7,7 @@ import pytest
 from langgraph.checkpoint.base import CheckpointTuple, create_checkpoint, empty_checkpoint
 
 from storage import fence
-from storage.errors import ConditionFailed, Unavailable
+from storage.errors import ConditionFailed, LeaseLost, Unavailable
 from storage.fence import FencedSaver, open_fence, record_fence
 from storage.workspace import Workspace
 
@@ -109,6 +109,24 @@ def test_an_owner_that_died_before_it_recorded_its_fence_accepts_nothing(
 
     new = claim(workspace, 3)
     assert latest(new).config == second
+
+
+def test_an_owner_that_stopped_before_its_fence_records_nothing_later(
+    workspace: Workspace, reader: FencedSaver
+) -> None:
+    """It would record what a newer owner has written by then, and let old items pass by that."""
+    first = claim(workspace, 1)
+    kept = put(first, config(), "kept")
+    table = workspace.tables.checkpoints
+    table.transact([open_fence(THREAD, 2)])  # the owner of epoch 2 stops here
+
+    third = claim(workspace, 3)
+    put(first, kept, "late")
+    new = put(third, kept, "new")
+    with pytest.raises(LeaseLost):
+        record_fence(table, THREAD, 2)  # it wakes up
+    assert latest(reader).config == new
+    assert values(reader) == ["new", "kept"]
 
 
 def test_a_nested_graph_is_fenced_in_its_namespace(workspace: Workspace) -> None:

@@ -299,6 +299,18 @@ class TestOwner:
         assert take(runs, workspace).run.tries == 2
 
 
+def test_a_question_that_was_put_is_progress(
+    runs: RunStore, workspace: Workspace, ann: Identity
+) -> None:
+    """However often a person is asked in one step, the run is not given up for that."""
+    submit(runs, ann)
+    for number in range(MOST_TRIES + 1):
+        ask = ASK.model_copy(update={"id": f"i-{number}"})
+        assert asyncio.run(_wait(take(runs, workspace), ask))
+        runs.decide("r-1", {ask.id: {"type": "approve"}}, ann)
+    assert take(runs, workspace).run.tries == 1
+
+
 class TestDecide:
     def waiting(self, runs: RunStore, workspace: Workspace, ann: Identity) -> None:
         submit(runs, ann)

@@ -98,6 +98,13 @@ def test_arguments_are_checked_and_the_message_names_what_is_wrong() -> None:
         checked_args(entry, {"least": 0})
 
 
+def test_arguments_fit_the_record_with_what_a_person_makes_of_them() -> None:
+    registry = Registry()
+    registry.add(reads(CountWords, count_words), "read")
+    with pytest.raises(InvalidInput, match="at most 150,000 fit"):
+        checked_args(registry.get("count_words"), {"text": "語" * 30_000})
+
+
 class TestPolicy:
     """What the policy says is decided by rules, in their order, and by nothing else."""
 
