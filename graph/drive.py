@@ -107,7 +107,7 @@ class Drive:
             raise
         except Unavailable as error:
             after = RETRY_SECONDS[min(self._run.tries, len(RETRY_SECONDS)) - 1]
-            await self._owned.give_back(after=after, error=self._short(error))
+            await self._owned.give_back(after=max(after, error.after), error=self._short(error))
         except GraphRecursionError:
             await self._fail("The run took more steps than it may.")
         except Exception as error:  # noqa: BLE001 - whatever a node raises ends the run, with its reason

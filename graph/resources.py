@@ -175,17 +175,20 @@ def system_user() -> Identity:
 
 
 def open_model(settings: Settings) -> BaseChatModel:
-    """Open the model that the settings name."""
+    """Open the model that the settings name.
+
+    Raises:
+        InvalidInput: it needs a key, and there is none.
+    """
     if settings.model_name == OFFLINE:
         return OfflineModel()
     # Loading it takes a second, and a run without a key never needs it.
-    from langchain_openai import ChatOpenAI
+    from nodes.gpt import open_gpt
 
-    return ChatOpenAI(
-        model=settings.model_name,
-        api_key=settings.openai_api_key,
-        base_url=settings.model_base_url or None,
+    return open_gpt(
+        settings.model_name,
+        key=settings.openai_api_key,
+        base_url=settings.model_base_url,
         timeout=settings.model_timeout,
-        max_retries=settings.model_retries,
-        temperature=0,
+        retries=settings.model_retries,
     )

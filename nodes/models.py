@@ -2,11 +2,14 @@
 
 `Recorded` wraps any chat model. It keeps each response, awaited, before anyone uses it, by
 (run, task, ordinal); a task that runs again after a crash gets the recorded response and the model
-is not asked. It also is where usage and cost are taken down.
+is not asked. A model that streams does so behind it: its drafts reach callbacks and LangGraph's
+stream mode `messages`, and only the whole, recorded, reaches the node. It also is where usage and
+cost are taken down.
 """
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar, cast
@@ -37,9 +40,18 @@ Form = TypeVar("Form", bound=BaseModel)
 
 PRICES: Final[dict[str, tuple[float, float, float]]] = {
     "gpt-4o": (2.50, 1.25, 10.00),
+    "gpt-4o-2024-05-13": (5.00, 5.00, 15.00),
     "gpt-4o-mini": (0.15, 0.075, 0.60),
 }
 """Dollars per million tokens: input, cached input, output. Source: OpenAI's price list, 2026."""
+_DATED: Final = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+_PREMATURE: Final = {
+    "length": "The model's reply was cut at its length limit. Ask for less, or limit the question "
+    "to fewer documents; then resume the run.",
+    "content_filter": "The model service withheld the reply (content filter). Put the question in "
+    "other words, or leave out the document that triggers it.",
+}
+"""What it means that a reply ended for one of these reasons."""
 
 
 class Recorded(BaseChatModel):
@@ -105,15 +117,16 @@ class Recorded(BaseChatModel):
         asked = found is None or found.request != request
         if asked:
             result = await self.inner._agenerate(messages, stop, run_manager, **kwargs)  # noqa: SLF001
-            response = json.dumps(message_to_dict(result.generations[0].message))
-            fresh = Recording(request, response)
+            fresh = Recording(request, _response(result))
             found = await asyncio.to_thread(self.recordings.put, MODEL, task, ordinal, fresh)
         message = message_of(cast(Recording, found))
-        self._note(message, node, task, cast(Recording, found), asked)
+        told = digest([m.content for m in messages if m.type == "system"])[:12]
+        self._note(message, node, task, cast(Recording, found), prompt=told, recorded=not asked)
+        _check_whole(message)  # by now it is on the record: it was paid for
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _note(
-        self, message: AIMessage, node: str, task: str, recording: Recording, asked: bool
+        self, message: AIMessage, node: str, task: str, recording: Recording, **about: Any
     ) -> None:
         usage = usage_of(message)
         cast(Journal, self.journal).note(
@@ -123,10 +136,35 @@ class Recorded(BaseChatModel):
             model=self.model_name,
             request=recording.request,
             response=digest(recording.response),
-            recorded=not asked,
+            **about,
             **usage.model_dump(),
             microdollars=round(cost_of(self.model_name, usage) * 1e6),
         )
+
+
+def _response(result: ChatResult) -> str:
+    """Return what a model answered as JSON, with why it ended, in text that any store takes."""
+    generation = result.generations[0]
+    message = generation.message
+    message.response_metadata = {**(generation.generation_info or {}), **message.response_metadata}
+    text = json.dumps(message_to_dict(message), ensure_ascii=False)
+    # Half a surrogate pair, which a model can write as an escape, is no text.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _check_whole(message: AIMessage) -> None:
+    """Check that a reply came to its natural end.
+
+    Raises:
+        ModelError: it was cut or withheld, or the model refused.
+    """
+    why = _PREMATURE.get(str(message.response_metadata.get("finish_reason")))
+    refusal = message.additional_kwargs.get("refusal")
+    if refusal and not why:
+        said = " ".join(str(refusal).split())[:200]
+        why = f"The model refused: “{said}” Put the question in other words."
+    if why:
+        raise ModelError(why)
 
 
 def message_of(recording: Recording) -> AIMessage:
@@ -154,8 +192,12 @@ def usage_of(message: AIMessage) -> Usage:
 
 
 def cost_of(model: str, usage: Usage) -> float:
-    """Return the price of tokens in dollars; 0 for a model without a known price."""
-    new, cached, out = PRICES.get(model, (0.0, 0.0, 0.0))
+    """Return the price of tokens in dollars; 0 for a model without a known price.
+
+    A dated version of a model costs what the model costs, unless it has a price of its own.
+    """
+    price = PRICES.get(model) or PRICES.get(_DATED.sub("", model))
+    new, cached, out = price or (0.0, 0.0, 0.0)
     fresh = usage.input_tokens - usage.cached_tokens
     return (fresh * new + usage.cached_tokens * cached + usage.output_tokens * out) / 1e6
 

@@ -5,8 +5,10 @@ different nodes. The ids of calls are ours, made from (run, task, index), so tha
 same id whenever this turn is taken again.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langgraph.runtime import Runtime
@@ -15,6 +17,8 @@ from langgraph.types import Command, Send
 from nodes.context import Context
 from nodes.state import DeskState, Task
 from storage.audit import digest
+
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ async def tool_step(
         return Step(scratch)
     model = context.model.bind_tools(context.tools.bindable(*tools))
     reply = await model.ainvoke([*opening, *scratch])
-    calls = own_calls(context.run_id, task_id(runtime), reply.tool_calls)
+    calls = own_calls(context.run_id, task_id(runtime), _wanted(reply))
     calls = calls[: context.limits.parallel_calls]
     if not calls:
         return Step([*scratch, reply], said=str(reply.text))
@@ -58,11 +62,17 @@ def send(agent: str, asked: AIMessage, versions: Sequence[str]) -> Command[str]:
     return Command(update={"scratch": [asked]}, goto=tasks)
 
 
+def _wanted(reply: AIMessage) -> list[ToolCall]:
+    """Return the calls of a reply; one whose arguments are no JSON has none, and is told so."""
+    broken = [ToolCall(name=c["name"] or "", args={}, id="") for c in reply.invalid_tool_calls]
+    return [*reply.tool_calls, *broken]
+
+
 def own_calls(run_id: str, task: str, calls: Sequence[ToolCall]) -> list[ToolCall]:
-    """Return calls under ids of our own."""
+    """Return calls under ids of our own, and under names that a model may be told again."""
     return [
         ToolCall(
-            name=call["name"],
+            name=_NO_NAME.sub("_", call["name"])[:64] or "unnamed",
             args=call["args"],
             id=f"call-{digest([run_id, task, index])[:24]}",
             type="tool_call",

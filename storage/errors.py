@@ -67,7 +67,14 @@ class LeaseLost(Conflict):
 
 
 class Unavailable(AffidavitError):
-    """A service did not answer in time; the same call may succeed later."""
+    """A service did not answer in time; the same call may succeed later.
+
+    `after` is how many seconds the service asked to be left alone; 0 if it did not say.
+    """
+
+    def __init__(self, message: str = "", *, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class ModelError(AffidavitError):
