@@ -135,7 +135,8 @@ class Drive:
                 await self._owned.give_back(after=0, error="")
                 return
             interrupts = [_interrupt(each.id, each.value) for each in state.interrupts]
-            if await self._owned.wait_for_person(interrupts):
+            usage, cost = await asyncio.to_thread(self._spent)
+            if await self._owned.wait_for_person(interrupts, usage=usage, cost_usd=cost):
                 return
 
     @property

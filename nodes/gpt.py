@@ -97,15 +97,15 @@ class GPT(ChatOpenAI):
 
     async def _chunks(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         """Stream a response to its end; one that just stops, as ChatOpenAI lets it, is a fault."""
-        ended = False
+        begun = ended = False
         try:
             async for chunk in super()._astream(*args, **kwargs):
-                ended = ended or "finish_reason" in (chunk.generation_info or {})
+                begun, ended = True, ended or "finish_reason" in (chunk.generation_info or {})
                 yield chunk
         except Exception as error:
-            raise self._meaning(error) from error
+            raise self._meaning(error, begun) from error
         if not ended:
-            raise self._meaning(EOFError())
+            raise self._meaning(EOFError(), begun)
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], *args: Any
@@ -118,8 +118,8 @@ class GPT(ChatOpenAI):
             converted.message.additional_kwargs["refusal"] = refusal
         return converted
 
-    def _meaning(self, error: Exception) -> Exception:
-        """Return what a fault means to a run."""
+    def _meaning(self, error: Exception, begun: bool) -> Exception:
+        """Return what a fault means to a run; `begun` if some of the response had come."""
         if isinstance(error, openai.APIStatusError):
             return self._refused(error, error.status_code)
         if isinstance(error, TimeoutError | openai.APITimeoutError | httpx2.TimeoutException):
@@ -129,7 +129,7 @@ class GPT(ChatOpenAI):
                     "resumed; AFFIDAVIT_MODEL_TIMEOUT sets how long to wait."
                 )
             )
-        if isinstance(error, openai.APIConnectionError):
+        if isinstance(error, openai.APIConnectionError) and not begun:
             return Passing(
                 Unavailable(
                     f"The model service at {self._host} cannot be reached. Check the network and "

@@ -171,7 +171,14 @@ def ask(
     """Ask a question; the answer quotes the page that proves it, or says there is none."""
     with opened(workspace) as desk:
         run = desk.runs.submit(question, documents=document or [], thread=thread, driven_here=True)
-        return show_run(_drive(desk, run.id), as_json)
+        return _driven(desk, run.id, as_json)
+
+
+def _driven(desk: "Orchestrator", run_id: str, as_json: bool) -> int:
+    """Drive a run here and print it; one that stays due, as a service failed, is not done."""
+    run = _drive(desk, run_id)
+    code = show_run(run, as_json)
+    return FAILED if run.status == "pending" else code
 
 
 def _drive(desk: "Orchestrator", run_id: str) -> "Run":
@@ -198,7 +205,7 @@ def resume(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> i
             desk.runs.retry(run_id)
         elif run.ended or run.status == "interrupted":
             return show_run(run, as_json)
-        return show_run(_drive(desk, run_id), as_json)
+        return _driven(desk, run_id, as_json)
 
 
 @app.command()

@@ -80,7 +80,12 @@ class Ownership:
         await self._let_go("ended", changes, frees=True, status=status, answer=said, error=error)
 
     async def wait_for_person(
-        self, interrupts: Sequence[Interrupt], *, answer: Answer | None = None
+        self,
+        interrupts: Sequence[Interrupt],
+        *,
+        answer: Answer | None = None,
+        usage: Usage | None = None,
+        cost_usd: float = 0.0,
     ) -> bool:
         """Leave the run to a person; return False, still owning it, if one has decided by now."""
         # Whatever a person decides after this reading changes the version.
@@ -98,6 +103,9 @@ class Ownership:
             "status": "interrupted",
             "answer": answer or self.run.answer,
             "tries": 0,
+            "usage": usage or self.run.usage,
+            "cost_usd": cost_usd,
+            "error": "",
         }
         asked = [i.id for i in interrupts]
         try:
