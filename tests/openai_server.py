@@ -148,13 +148,15 @@ def agent_of(body: Json) -> str:
 def completion(body: Json, message: AIMessage, finish: str) -> Json:
     """Return an answer as the live service gives it."""
     forced = isinstance(body.get("tool_choice"), dict)
+    wanted = [(call["name"], json.dumps(call["args"])) for call in message.tool_calls]
+    wanted += [(call["name"] or "", call["args"] or "") for call in message.invalid_tool_calls]
     calls = [
         {
             "id": f"call_{n:024d}",
             "type": "function",
-            "function": {"name": call["name"], "arguments": json.dumps(call["args"])},
+            "function": {"name": name, "arguments": arguments},
         }
-        for n, call in enumerate(message.tool_calls)
+        for n, (name, arguments) in enumerate(wanted)
     ]
     said: Json = {"role": "assistant", "content": message.text or None, "refusal": None}
     said |= message.additional_kwargs
