@@ -39,8 +39,9 @@ class Settings(BaseSettings):
     model_base_url: str = ""
     """The URL of an OpenAI-compatible service; empty: OpenAI's."""
     model_timeout: float = Field(60.0, gt=0)
-    """Seconds that one call of the model may take."""
+    """Seconds that the model service may be silent within a call."""
     model_retries: int = Field(2, ge=0)
+    """How often a fault of the model service that may pass is waited out within a call."""
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
 
     @property

@@ -80,10 +80,13 @@ class GPT(ChatOpenAI):
             try:
                 stream = self._chunks(messages, stop, run_manager, **kwargs)
                 return await agenerate_from_stream(stream)
-            except Passing as fault:
+            except AffidavitError:
+                raise
+            except Exception as error:  # chunks that do not go together, too
+                fault = error if isinstance(error, Passing) else self._broken(error)
                 after = _backoff(waits) if fault.after is None else fault.after
                 if waits >= self.patience or after > LONGEST_WAIT:
-                    raise fault.left from fault.__cause__
+                    raise fault.left from error
             waits += 1
             await asyncio.sleep(after)
 
@@ -136,8 +139,12 @@ class GPT(ChatOpenAI):
                     "AFFIDAVIT_MODEL_BASE_URL; the run can be resumed."
                 )
             )
-        if isinstance(error, openai.APIError) and error.code:  # told within a stream
-            return self._refused(error, _STATUS.get(str(error.code), 500))
+        told = isinstance(error, openai.APIError) and error.code  # within a stream
+        if told or isinstance(error, ContextOverflowError):
+            return self._refused(error, _STATUS.get(str(told), 500))
+        return self._broken(error)
+
+    def _broken(self, error: Exception) -> Passing:
         return Passing(
             ModelError(
                 f"The model service at {self._host} sent no whole response "
@@ -146,8 +153,8 @@ class GPT(ChatOpenAI):
             )
         )
 
-    def _refused(self, error: openai.APIError, status: int) -> Exception:
-        """Return what it means that the service refuses, by HTTP status and code."""
+    def _refused(self, error: Any, status: int) -> Exception:
+        """Return what an error of the service means, by its HTTP status and code."""
         if isinstance(error, ContextOverflowError) or error.code == "context_length_exceeded":
             return ModelError(
                 f"The question with its passages is more than {self.model_name} can read at once. "
@@ -161,17 +168,17 @@ class GPT(ChatOpenAI):
         if status in _REMEDIES:
             return ModelError(_REMEDIES[status].format(model=self.model_name, host=self._host))
         if status in (408, 409, 429) or status >= 500:
-            why = "limits how often it is asked" if status == 429 else "fails"
+            why = f"limits us (429): {self._said(error)}" if status == 429 else f"fails ({status})."
             after = _asked_to_wait(error)
             left = Unavailable(
-                f"The model service {why} ({status}). The run can be resumed.", after=after or 0.0
+                f"The model service {why} The run can be resumed.", after=after or 0.0
             )
             return left if _final(error) else Passing(left, after)
         return ModelError(f"The model service refused the request ({status}): {self._said(error)}")
 
     @property
     def _host(self) -> str:
-        return httpx2.URL(str(self.root_async_client.base_url)).host
+        return str(self.root_async_client.base_url.host)
 
     def _said(self, error: openai.APIError) -> str:
         """Return what the service said, briefly, without the key that it may have repeated."""
@@ -188,7 +195,7 @@ _REMEDIES: Final = {
     403: "The key may not use {model} (403). Set AFFIDAVIT_MODEL to a model that it may use, or "
     "OPENAI_API_KEY to another key; then resume the run.",
     404: "The model service at {host} knows no model {model!r} (404). Set AFFIDAVIT_MODEL to one "
-    "that it offers; then resume the run.",
+    "that it offers, or mend AFFIDAVIT_MODEL_BASE_URL if it is set; then resume the run.",
 }
 _STATUS: Final = {
     "rate_limit_exceeded": 429,
@@ -204,7 +211,7 @@ def open_gpt(
     """Open a model by name. Nothing connects until it is asked.
 
     Raises:
-        InvalidInput: there is no key for OpenAI's own service, or it cannot be one.
+        InvalidInput: there is no key for OpenAI's own service, or key or URL cannot be one.
     """
     secret = key.get_secret_value().strip() if key else ""
     if not secret and not base_url:
@@ -213,6 +220,8 @@ def open_gpt(
         )
     if not (secret.isascii() and secret.isprintable()):
         raise InvalidInput("OPENAI_API_KEY holds characters that no key has; copy it again.")
+    if base_url and not base_url.startswith(("http://", "https://")):
+        raise InvalidInput("AFFIDAVIT_MODEL_BASE_URL begins with https:// or http://.")
     # A run may have an event loop of its own, and a connection kept alive would outlive the loop.
     limits = httpx2.Limits(max_keepalive_connections=0)
     return GPT(

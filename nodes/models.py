@@ -184,10 +184,11 @@ def usage_of(message: AIMessage) -> Usage:
     if not reported:
         return Usage()
     details = reported.get("input_token_details") or {}
+    asked = max(0, reported["input_tokens"])
     return Usage(
-        input_tokens=reported["input_tokens"],
-        cached_tokens=details.get("cache_read", 0),
-        output_tokens=reported["output_tokens"],
+        input_tokens=asked,
+        cached_tokens=min(max(0, details.get("cache_read", 0)), asked),
+        output_tokens=max(0, reported["output_tokens"]),
     )
 
 

@@ -252,7 +252,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("fault", "said"),
         [
-            (limited(), "(429)"),
+            (limited(), "(429): Slow down."),
             (broken(), "(500)"),
             (failing(429, "rate_limit_exceeded", retry_after="3000"), "(429)"),
         ],

@@ -1,11 +1,14 @@
 """The client for GPT-4o alone: strict forms, whole streams, waits; and the rules it is held to."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -199,6 +202,58 @@ class TestStreams:
                 asyncio.run(fill(self.recorded(service, recordings), PlanReply, ASKED))
         assert len(service.requests) == 1
         assert len(recordings.all(MODEL)) == 1
+
+
+PARTS = [
+    *("choices", "delta", "content", "role", "tool_calls", "index", "id", "function", "name"),
+    *("arguments", "usage", "prompt_tokens", "completion_tokens", "model", "error"),
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(PARTS), inner),
+    max_leaves=4,
+)
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[tuple[OpenAIServer, GPT]]:
+    with serving() as server:
+        yield server, gpt(server, retries=0)
+
+
+@given(where=st.sampled_from(PARTS), odd=JSON, cut=st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_whatever_the_service_sends_is_a_message_or_an_error_of_ours(
+    lasting: tuple[OpenAIServer, GPT], where: str, odd: Any, cut: bool
+) -> None:
+    server, model = lasting
+    server.mends()
+    server.fails(Fault(body=events(where, odd, cut)))
+    try:
+        message = asyncio.run(model.ainvoke(ASKED))
+    except (ModelError, Unavailable):
+        return
+    assert isinstance(message, AIMessage)
+    assert not cut
+    usage_of(message)
+
+
+def events(where: str, odd: Any, cut: bool) -> bytes:
+    """A stream in good form but for one part of it, which is odd."""
+    call = {"index": 0, "id": "a", "function": {"name": "F", "arguments": "{}"}}
+    delta: dict[str, Any] = {"role": "assistant", "content": "x", "tool_calls": [call]}
+    choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": None}
+    usage: dict[str, Any] = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    first = {"id": "x", "model": "gpt-4o", "choices": [choice], "usage": None}
+    last = {"id": "x", "model": "gpt-4o", "choices": [], "usage": usage}
+    for part in (first, last, choice, delta, usage, call, call["function"]):
+        if where in part:
+            part[where] = odd  # type: ignore[index]
+    end = {**first, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    sent = [first, last] if cut else [first, end, last]
+    if where == "error":
+        sent.insert(0, {"error": odd})
+    return b"".join(f"data: {json.dumps(each)}\n\n".encode() for each in sent)
 
 
 def test_a_model_that_reasons_is_given_no_temperature(service: OpenAIServer) -> None:

@@ -97,6 +97,8 @@ def test_what_tokens_cost() -> None:
     usage = usage_of(message)
     assert usage == Usage(input_tokens=1_000_000, cached_tokens=400_000, output_tokens=100_000)
     assert cost_of("gpt-4o", usage) == pytest.approx(0.6 * 2.50 + 0.4 * 1.25 + 0.1 * 10.00)
+    assert cost_of("gpt-4o-2024-08-06", usage) == cost_of("gpt-4o", usage)
+    assert cost_of("gpt-4o-2024-05-13", usage) > cost_of("gpt-4o", usage)
     assert cost_of("a model of one's own", usage) == 0.0
 
 
