@@ -182,7 +182,8 @@ class GPT(ChatOpenAI):
 
     def _said(self, error: openai.APIError) -> str:
         """Return what the service said, briefly, without the key that it may have repeated."""
-        said = " ".join(error.message.split())
+        body = error.body if isinstance(error.body, dict) else {}
+        said = " ".join(str(body.get("message") or error.message).split())
         key = self.openai_api_key
         if isinstance(key, SecretStr) and key.get_secret_value():
             said = said.replace(key.get_secret_value(), "…")
