@@ -136,11 +136,13 @@ class Orchestrator:
         Raises:
             Conflict: the run has ended, or waits for a decision.
             NotFound: there is no such run.
+            InvalidInput: the model cannot be opened, for want of a key perhaps.
         """
         return _await(self.adrive(run_id, progress=progress))
 
     async def adrive(self, run_id: str, *, progress: Progress | None = None) -> Run:
         """See `drive`."""
+        await asyncio.to_thread(self.resources.ready)
         owner = owner_name()
         table = self.resources.workspace.tables.checkpoints
         while True:

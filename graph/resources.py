@@ -109,6 +109,14 @@ class Resources:
         """The model that answers."""
         return self._opened.model or open_model(self.settings)
 
+    def ready(self) -> None:
+        """Make sure that runs can be driven here, before one is claimed.
+
+        Raises:
+            InvalidInput: the model cannot be opened.
+        """
+        _ = self.model
+
     @cached_property
     def serializer(self) -> JsonPlusSerializer:
         """What checkpoints are written with; it makes no object of a type it does not know."""

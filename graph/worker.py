@@ -49,7 +49,12 @@ class Worker:
                 drive.drain()
 
     async def work(self) -> None:
-        """Work until `stop`."""
+        """Work until `stop`.
+
+        Raises:
+            InvalidInput: the model cannot be opened, for want of a key perhaps.
+        """
+        await asyncio.to_thread(self._resources.ready)
         pool = ThreadPoolExecutor(max_workers=4 * self._concurrency + 4)
         asyncio.get_running_loop().set_default_executor(pool)
         beat = asyncio.create_task(self._beat())

@@ -4,6 +4,7 @@ The service is answered for by the offline model, so that there are answers to c
 tested is the way there and back: requests, streams, tokens, faults, and what a run makes of them.
 """
 
+import asyncio
 import json
 import logging
 import shutil
@@ -358,7 +359,7 @@ class TestReplies:
                 AIMessage(
                     "",
                     invalid_tool_calls=[
-                        InvalidToolCall(name="read_page", args='{"page', id="x", error="cut")
+                        InvalidToolCall(name="read_page", args="page one", id="x", error="")
                     ],
                 ),
                 id="arguments that are no JSON",
@@ -413,6 +414,19 @@ class TestTheKey:
             desk = open_desk(settings=settings.model_copy(update=changes))
             with pytest.raises(InvalidInput, match="OPENAI_API_KEY"):
                 desk.invoke(NOTICE)
+
+    def test_without_a_key_no_run_is_claimed(
+        self, desk: Orchestrator, open_desk: OpenDesk, settings: Settings
+    ) -> None:
+        run = desk.runs.submit(NOTICE)
+        changes = {"openai_api_key": None, "model_base_url": ""}
+        keyless = open_desk(settings=settings.model_copy(update=changes))
+        with pytest.raises(InvalidInput, match="OPENAI_API_KEY"):
+            keyless.drive(run.id)
+        with pytest.raises(InvalidInput, match="OPENAI_API_KEY"):
+            asyncio.run(keyless.worker().work())
+        assert desk.runs.get(run.id).tries == 0
+        assert desk.drive(run.id).status == "success"
 
 
 class TestTheCommandLine:
