@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel, SecretStr
 
 from nodes.analyst import MOST_BYTES, analyst
@@ -174,6 +175,24 @@ class TestStreams:
         assert given == [("word " * 50, 1)]
         assert len(drafts.seen) > 5
         assert set(drafts.seen[:-1]) == {0}
+
+    def test_langgraph_shows_drafts_in_its_stream_mode_for_messages(
+        self, service: OpenAIServer, recordings: Recordings
+    ) -> None:
+        model = self.recorded(service, recordings)
+
+        async def node(given: MessagesState) -> dict[str, Any]:
+            return {"messages": [await model.ainvoke(given["messages"])]}
+
+        async def drafts() -> list[str]:
+            graph = StateGraph(MessagesState).add_node("node", node).add_edge(START, "node")
+            stream = graph.compile().astream({"messages": ASKED}, stream_mode="messages")
+            return [chunk.text async for chunk, _ in stream if chunk.text]
+
+        service.fails(Fault(reply=AIMessage("word " * 50)))
+        shown = asyncio.run(drafts())
+        assert len(shown) > 5
+        assert "".join(shown) == "word " * 50
 
     def test_a_stream_has_its_tokens(self, service: OpenAIServer) -> None:
         message = asyncio.run(gpt(service).ainvoke(ASKED))
