@@ -46,7 +46,7 @@ class Fault:
     told: Json = field(default_factory=dict)
     """An error that comes within the stream."""
     hangs: float = 0.0
-    """Seconds of silence after the first chunk."""
+    """Seconds without a word, but for signs of life, after half of a stream."""
     finish: str = ""
     """Half the answer, and this `finish_reason`."""
     reply: AIMessage | None = None
@@ -266,8 +266,9 @@ class _Handler(BaseHTTPRequestHandler):
         cut = fault.cut or fault.told or fault.hangs
         for chunk in every[: len(every) // 2] if cut else every:
             self._event(json.dumps(chunk))
-        if fault.hangs:
-            time.sleep(fault.hangs)
+        for _ in range(int(fault.hangs / 0.1)):  # as the live one keeps a connection alive
+            time.sleep(0.1)
+            self._line(": keep-alive")
         if fault.cut == "dropped" or fault.hangs:
             self.close_connection = True
             return
@@ -279,7 +280,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def _event(self, data: str) -> None:
-        event = f"data: {data}\n\n".encode()
+        self._line(f"data: {data}")
+
+    def _line(self, text: str) -> None:
+        event = f"{text}\n\n".encode()
         self.wfile.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
         self.wfile.flush()
 

@@ -117,15 +117,18 @@ class TestTheWholeWay:
     def test_a_memo_is_written_approved_and_published(
         self, desk: Orchestrator, service: OpenAIServer
     ) -> None:
-        asked = desk.invoke(MEMO)
-        assert asked.status == "interrupted"
+        service.fails(broken(), broken(), agent="writer")
+        failed = desk.invoke(MEMO)
+        assert (failed.status, failed.interrupts) == ("pending", [])
+        asked = desk.drive(failed.id)
+        assert (asked.status, asked.error) == ("interrupted", "")
         assert asked.usage == spent(service)
         desk.runs.resume(asked.id, {asked.interrupts[0].id: {"type": "approve"}})
         done = desk.drive(asked.id)
         assert done.status == "success"
         assert done.answer
         assert "Published memo-" in done.answer.text
-        assert Counter(service.asked)["writer"] == 1
+        assert Counter(service.answered)["writer"] == 1
 
     def test_tokens_and_their_price_are_on_the_record(
         self, desk: Orchestrator, service: OpenAIServer
@@ -278,7 +281,7 @@ class TestFaults:
     ) -> None:
         changes = {"model_timeout": 0.3, "model_retries": 0}
         hasty = open_desk(settings=settings.model_copy(update=changes))
-        service.fails(Fault(hangs=1.0), agent="analyst")
+        service.fails(Fault(hangs=3.0), agent="analyst")
         run = hasty.invoke(NOTICE)
         assert run.status == "pending"
         assert "silent for 0.3 s" in run.error
