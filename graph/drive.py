@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from langchain_core.messages import HumanMessage
-from langgraph.errors import GraphRecursionError
+from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 from langsmith import tracing_context
@@ -120,13 +120,14 @@ class Drive:
             state = await graph.aget_state(self._config)
             if not self._is_done(state):
                 given = await self._input(state)
-                await graph.ainvoke(
-                    given,
-                    self._config,
-                    context=self._context(),
-                    durability="sync",
-                    control=self._control,
-                )
+                with suppress(GraphDrained):  # at the end of a step, with its checkpoint stored
+                    await graph.ainvoke(
+                        given,
+                        self._config,
+                        context=self._context(),
+                        durability="sync",
+                        control=self._control,
+                    )
                 state = await graph.aget_state(self._config)
             if self._is_done(state):
                 await self._succeed(state)

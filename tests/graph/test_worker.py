@@ -2,10 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
+
+from langchain_core.outputs import ChatResult
+from pydantic import PrivateAttr
 
 from graph import Orchestrator
 from graph.worker import Worker
+from nodes.offline import OfflineModel
 
 from .conftest import LEASE, OpenDesk
 
@@ -75,6 +80,38 @@ def test_a_worker_goes_on_after_a_decision(desk: Orchestrator) -> None:
 
     assert desk.runs.get(run.id).status == "success"
     assert desk.audit.verify(run.id).ok
+
+
+class Interrupting(OfflineModel):
+    """The offline model, but something happens when it is first asked."""
+
+    first: Callable[[], None]
+    _asked: int = PrivateAttr(0)
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        self._asked += 1
+        if self._asked == 1:
+            self.first()
+        return super()._generate(*args, **kwargs)
+
+
+def test_a_worker_that_stops_gives_back_what_it_drives(open_desk: OpenDesk) -> None:
+    stopping: list[Worker] = []
+    desk = open_desk(model=Interrupting(first=lambda: stopping[0].stop()))
+    desk.documents.add(LEASE.encode(), name="lease.txt")
+    run = desk.runs.submit(NOTICE)
+    stopping.append(desk.worker())
+    asyncio.run(stopping[0].work())
+
+    left = desk.runs.get(run.id)
+    assert (left.status, left.error) == ("pending", "")
+    assert run.id in list(desk.resources.runs.due(time.time()))
+
+    work_until(open_desk().worker(), done=lambda: desk.runs.get(run.id).ended)
+    events = [linked.event for linked in desk.runs.events(run.id)]
+    assert desk.runs.get(run.id).status == "success"
+    assert [e.kind for e in events if e.node == ""].count("released") == 1
+    assert [e.node for e in events if e.kind == "started"].count("supervisor") == 3
 
 
 def test_a_run_that_is_driven_here_is_left_alone_by_workers(desk: Orchestrator) -> None:
