@@ -1,24 +1,20 @@
 """Opens a back end: the one place that knows there is more than one.
 
-`open_embedded` needs nothing but a directory. What it returns hands out workspaces, whose ports
-are all that the floors above see.
+`open_embedded` needs nothing but a directory, `open_aws` an account that was set up. What they
+return hands out workspaces, whose ports are all that the floors above see.
 """
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from storage.embedded.files import FileBlobs, sweep_temporary
 from storage.embedded.signals import SqliteQueue, SqliteTelemetry, open_signals, sweep
 from storage.embedded.sqlite import Database, SqliteTable, sweep_expired, tables_schema
 from storage.ports import BUCKETS, TABLES, Blobs, Table, TableName
-from storage.workspace import (
-    Buckets,
-    Tables,
-    Workspace,
-    WorkspaceBlobs,
-    WorkspaceTable,
-    check_workspace,
-)
+from storage.workspace import Workspace, bounded
+
+if TYPE_CHECKING:
+    from storage.aws.backend import AwsBackend
 
 
 class Backend(Protocol):
@@ -47,11 +43,10 @@ class EmbeddedBackend:
 
     def workspace(self, name: str) -> Workspace:
         """See `Backend.workspace`."""
-        check_workspace(name)
-        return Workspace(
-            name=name,
-            tables=Tables(**{t: WorkspaceTable(self.table(t), name) for t in TABLES}),
-            buckets=Buckets(**{b: WorkspaceBlobs(self.blobs(b), name) for b in BUCKETS}),
+        return bounded(
+            name,
+            {table: self.table(table) for table in TABLES},
+            {bucket: self.blobs(bucket) for bucket in BUCKETS},
             queue=SqliteQueue(self._signals, name),
             telemetry=SqliteTelemetry(self._signals, name),
         )
@@ -73,3 +68,18 @@ class EmbeddedBackend:
 def open_embedded(home: Path) -> EmbeddedBackend:
     """Open the embedded back end in a directory, which is made if need be."""
     return EmbeddedBackend(home)
+
+
+def open_aws(prefix: str, account: str) -> "AwsBackend":
+    """Open what a prefix names in an AWS account; where that is, boto3's own settings say.
+
+    Raises:
+        InvalidInput: no credentials, no region, or a prefix that cannot be used.
+        NotAllowed: the credentials are another account's, or are not accepted.
+        Unavailable: AWS did not answer.
+    """
+    # boto3 takes longer to load than most commands to run, and only this back end needs it.
+    from storage.aws.backend import AwsBackend
+    from storage.aws.clients import Clients
+
+    return AwsBackend(Clients(), prefix, account)

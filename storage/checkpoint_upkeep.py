@@ -69,6 +69,19 @@ class Upkeep:
         self._table.batch_write((), [(pk, item.sk) for item in checkpoints])
         self._segments.keep(pk, self._named(pk))
 
+    def keep_latest(
+        self, thread_id: str, accepts: Accepts, deltas: Callable[[Item], set[str]]
+    ) -> None:
+        """Drop all but the latest checkpoint of each namespace, and what `deltas` of it need."""
+        rows = list(self._table.query(partition(thread_id), prefix=CHECKPOINTS))
+        counted = list(accepts(thread_id, rows))
+        by_sk = {item.sk: item for item in counted}
+        latest = {ns_of(item): item for item in counted}
+        kept = set[str]()
+        for item in latest.values():
+            kept |= _with_base(item, by_sk, deltas(item))
+        self.drop(thread_id, [item for item in rows if item.sk not in kept])
+
     def _named(self, pk: str) -> Iterator[Ref]:
         for prefix in (CHECKPOINTS, WRITES):
             for item in self._table.query(pk, prefix=prefix):
@@ -90,3 +103,16 @@ class Upkeep:
                 for entry in directory_entries(target_id, run_id):
                     self._table.put(Item(*entry, {"thread_id": target_id}))
                 self._table.put(Item(target, item.sk, {**item.body, "epoch": 0}))
+
+
+def _with_base(item: Item, by_sk: dict[str, Item], missing: set[str]) -> set[str]:
+    """Return a checkpoint and its ancestors up to a stored value of each missing channel."""
+    kept = {item.sk}
+    while missing := missing - set(cast(dict[str, Ref], item.body["channels"])):
+        parent = cast(str | None, item.body["parent"])
+        sk = Place("", ns_of(item)).sk(parent) if parent else ""
+        if sk not in by_sk:
+            break
+        item = by_sk[sk]
+        kept.add(sk)
+    return kept

@@ -13,6 +13,7 @@ outdated owner still writes is not read. How a thread lies in the table is in
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -301,28 +302,11 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
             if strategy == "delete":
                 self.delete_thread(thread_id)
             else:
-                self._keep_latest(thread_id)
+                self._upkeep.keep_latest(thread_id, self._accepts, self._deltas)
 
-    def _keep_latest(self, thread_id: str) -> None:
-        rows = list(self._table.query(partition(thread_id), prefix=CHECKPOINTS))
-        counted = list(self._accepts(thread_id, rows))
-        by_sk = {item.sk: item for item in counted}
-        latest = {ns_of(item): item for item in counted}
-        kept = set[str]().union(*(self._with_base(item, by_sk) for item in latest.values()))
-        self._upkeep.drop(thread_id, [item for item in rows if item.sk not in kept])
-
-    def _with_base(self, item: Item, by_sk: dict[str, Item]) -> set[str]:
-        """Return a checkpoint and its ancestors up to a stored value of each delta channel."""
-        missing = set(self._metadata(item).get("counters_since_delta_snapshot") or {})
-        kept = {item.sk}
-        while missing := missing - set(cast(dict[str, Ref], item.body["channels"])):
-            parent = cast(str | None, item.body["parent"])
-            sk = Place("", ns_of(item)).sk(parent) if parent else ""
-            if sk not in by_sk:
-                break
-            item = by_sk[sk]
-            kept.add(sk)
-        return kept
+    def _deltas(self, item: Item) -> set[str]:
+        """Return the channels of a checkpoint that are rebuilt from its ancestors' writes."""
+        return set(self._metadata(item).get("counters_since_delta_snapshot") or {})
 
     # The asynchronous side: the same, in a thread.
 
@@ -378,3 +362,38 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """See `prune`."""
         await asyncio.to_thread(self.prune, thread_ids, strategy=strategy)
+
+
+class DynamoDBSaver(CheckpointSaver):
+    """A `CheckpointSaver` on a DynamoDB table and an S3 bucket, for any LangGraph program.
+
+    Small values stand in the table, those too large for an item in the bucket.
+    """
+
+    def __init__(
+        self,
+        table_name: str,
+        *,
+        dynamodb_client: Any,
+        s3_client: Any,
+        s3_bucket: str,
+        serde: SerializerProtocol | None = None,
+    ) -> None:
+        # boto3 stays unloaded until somebody comes with its clients.
+        from storage.aws import dynamodb, making, s3
+
+        table = dynamodb.DynamoTable(dynamodb_client, table_name)
+        super().__init__(table, s3.S3Blobs(s3_client, s3_bucket), serde=serde)
+        self._make_table = partial(making.make_table, dynamodb_client, table_name)
+        self._make_bucket = partial(making.make_bucket, s3_client, s3_bucket)
+
+    def setup(self) -> None:
+        """Make the table and the bucket, unless they are there; safe to repeat.
+
+        Raises:
+            InvalidInput: the bucket's name is another account's.
+            NotAllowed: the credentials may not make them.
+            Unavailable: AWS did not answer.
+        """
+        self._make_table()
+        self._make_bucket()

@@ -176,7 +176,8 @@ class FencedSaver(CheckpointSaver):
     """A saver for threads under lease: reads what counts.
 
     Bound to an epoch it also writes; `before_write` is awaited before each write, so that what must
-    be durable no later than a checkpoint can be.
+    be durable no later than a checkpoint can be, and `written` is told the id of each checkpoint of
+    the graph itself.
     """
 
     def __init__(
@@ -188,11 +189,13 @@ class FencedSaver(CheckpointSaver):
         epoch: int = 0,
         fences: Fences | None = None,
         before_write: Callable[[], Awaitable[None]] | None = None,
+        written: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__(table, blobs, serde=serde)
         self.epoch = epoch
         self._fences = fences
         self._before_write = before_write
+        self._written = written
 
     def _accepts(self, thread_id: str, items: Iterable[Item]) -> Iterator[Item]:
         # An owner knows all fences; anyone else reads them anew, since claims go on.
@@ -208,7 +211,10 @@ class FencedSaver(CheckpointSaver):
     ) -> RunnableConfig:
         """See `CheckpointSaver.put`."""
         await self._ready()
-        return await super().aput(config, checkpoint, metadata, new_versions)
+        put = await super().aput(config, checkpoint, metadata, new_versions)
+        if self._written and not put["configurable"].get("checkpoint_ns"):
+            self._written(checkpoint["id"])
+        return put
 
     async def aput_writes(
         self,

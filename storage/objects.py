@@ -2,7 +2,9 @@
 
 The bytes lie in the bucket under their hash, written before anything names them; a name is an item
 that points to them. So publishing is one conditional write that commits with whatever belongs to
-it, a name is never half there, and every version that a name once had stays readable.
+it, a name is never half there, and every version that a name once had stays readable. Tags belong
+to a name, not to its bytes, which other names may share; retention belongs to both: the record says
+it, in the same transaction, and the bucket is told after.
 
     objects           {name}              the name's latest version
     object/{name}     {version}           every version
@@ -12,23 +14,42 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
+from pydantic import Field
+
 from storage.documents import sha256_of
-from storage.errors import NotFound
+from storage.errors import NotAllowed, NotFound
 from storage.keys import key
-from storage.ports import Absent, Action, Blobs, Delete, Item, Put, Table, VersionIs
+from storage.ports import (
+    Absent,
+    Action,
+    Blobs,
+    Check,
+    Condition,
+    Delete,
+    Item,
+    Put,
+    Table,
+    VersionIs,
+)
 from storage.records import Record
+from storage.times import utc
 
 OBJECTS: Final = "objects"
 
 
 class NamedObject(Record):
-    """A version of a named object. `size` in bytes, `published_at` in seconds since the epoch."""
+    """A version of a named object. `size` in bytes, times in seconds since the epoch."""
 
     name: str
     version: int
     sha256: str
     size: int
     published_at: float
+    tags: dict[str, str] = Field(default_factory=dict)
+    retain_until: float = 0.0
+    """Until then the name is not withdrawn and the bytes are not deleted; 0: not retained."""
+    revision: int = 0
+    """Counts every change of the record, also of tags and retention."""
 
 
 class ObjectStore:
@@ -67,30 +88,88 @@ class ObjectStore:
 
     def publish(self, name: str, data: bytes, before: NamedObject | None) -> list[Action]:
         """Return the actions that point a name to bytes, if it is still as `before`."""
-        version = self.next_version(name)
-        new = NamedObject(
-            name=name,
-            version=version,
-            sha256=sha256_of(data),
-            size=len(data),
-            published_at=time.time(),
-        )
-        body: dict[str, Any] = new.model_dump(mode="json")
-        when = VersionIs(before.version) if before else Absent()
-        return [
-            Put(Item(OBJECTS, key(name), body, version), when, table="documents"),
-            Put(Item(key("object", name), key(version), body), Absent(), table="documents"),
-        ]
+        return self._point(name, sha256_of(data), len(data), before)
+
+    def copy(self, source: NamedObject, name: str, before: NamedObject | None) -> list[Action]:
+        """Return the actions that point a name to the bytes of another, as it is now."""
+        still = Check(OBJECTS, key(source.name), VersionIs(source.revision), table="documents")
+        return [still, *self._point(name, source.sha256, source.size, before)]
+
+    def tag(self, before: NamedObject, tags: dict[str, str]) -> list[Action]:
+        """Return the actions that give a name these tags and no other."""
+        return self._change(before, tags=tags)
+
+    def retain(self, before: NamedObject, until: float) -> list[Action]:
+        """Return the actions that retain a name, for longer and never for shorter.
+
+        What they write down `apply_retention` does to the bytes.
+        """
+        return self._change(before, retain_until=max(until, before.retain_until))
+
+    def apply_retention(self, of: NamedObject, until: float) -> None:
+        """Retain the bytes of a version. Safe to repeat."""
+        self._blobs.retain(_blob(of.sha256), until)
 
     def withdraw(self, before: NamedObject) -> list[Action]:
-        """Return the actions that remove a name, if it is still as `before`."""
-        when = VersionIs(before.version)
+        """Return the actions that remove a name, if it is still as `before`.
+
+        Raises:
+            NotAllowed: it is retained.
+        """
+        if before.retain_until > time.time():
+            raise NotAllowed(
+                f"The object {before.name!r} is retained until {utc(before.retain_until)}; it "
+                "cannot be deleted before."
+            )
+        when = VersionIs(before.revision)
         return [Delete(OBJECTS, key(before.name), when, table="documents")]
+
+    def link(self, of: NamedObject, seconds: int) -> str:
+        """Return a URL that gives anyone the bytes of a version, for so long; see `Blobs.link`."""
+        return self._blobs.link(
+            _blob(of.sha256), seconds=seconds, name=of.name.rpartition("/")[2] or "object"
+        )
 
     def next_version(self, name: str) -> int:
         """Return the number that the next version of a name will have."""
+        last = self._last(name)
+        return last.version + 1 if last else 1
+
+    def _last(self, name: str) -> NamedObject | None:
+        """Return the newest version that a name ever had, withdrawn or not."""
         versions = self._table.query(key("object", name), reverse=True, limit=1)
-        return 1 + max((cast(int, item.body["version"]) for item in versions), default=0)
+        return next((NamedObject.model_validate(item.body) for item in versions), None)
+
+    def _point(self, name: str, sha256: str, size: int, before: NamedObject | None) -> list[Action]:
+        last = self._last(name)
+        new = NamedObject(
+            name=name,
+            version=last.version + 1 if last else 1,
+            sha256=sha256,
+            size=size,
+            published_at=time.time(),
+            revision=last.revision + 1 if last else 1,
+        )
+        return self._puts(new, before, Absent())
+
+    def _change(self, before: NamedObject, **changes: Any) -> list[Action]:
+        update = {**changes, "revision": before.revision + 1}
+        return self._puts(before.model_copy(update=update), before, None)
+
+    def _puts(
+        self, new: NamedObject, before: NamedObject | None, when: Condition | None
+    ) -> list[Action]:
+        """Write the name, if it is still as `before`, and its version."""
+        body: dict[str, Any] = new.model_dump(mode="json")
+        still = VersionIs(before.revision) if before else Absent()
+        return [
+            Put(Item(OBJECTS, key(new.name), body, new.revision), still, table="documents"),
+            Put(
+                Item(key("object", new.name), key(new.version), body, new.revision),
+                when,
+                table="documents",
+            ),
+        ]
 
 
 def _blob(sha256: str) -> str:

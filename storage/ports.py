@@ -30,6 +30,7 @@ TABLES: tuple[TableName, ...] = (
 )
 BUCKETS: tuple[BucketName, ...] = ("documents", "artifacts", "deliverables", "state")
 LOG_GROUPS = ("supervisor", "librarian", "analyst", "writer", "reviewer", "custodian")
+UNITS = ("Count", "Seconds", "Bytes", "Percent", "None")
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_ITEM_BYTES = 400 * 1024
@@ -199,7 +200,30 @@ class Blobs(Protocol):
         """Yield objects in the order of their keys, starting behind `after`."""
 
     def delete(self, key: str) -> None:
-        """Remove the object; removing what is not there succeeds."""
+        """Remove the object; removing what is not there succeeds.
+
+        Raises:
+            NotAllowed: it is retained, and still there.
+        """
+
+    def retain(self, key: str, until: float) -> None:
+        """Let nobody delete the object before a time, in seconds since the epoch.
+
+        It can be retained for longer, never for shorter; repeating it changes nothing.
+
+        Raises:
+            NotFound: there is no such object.
+            InvalidInput: the bucket keeps no retention.
+        """
+
+    def link(self, key: str, *, seconds: int, name: str) -> str:
+        """Return a URL from which anyone can download the object, as a file of that name.
+
+        It stops working after the seconds; nothing is asked of the service to make it.
+
+        Raises:
+            InvalidInput: this back end has no server that a link could point to.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,59 +260,88 @@ class LogEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricPoint:
-    """One value of a metric."""
+class Statistics:
+    """What the values of a metric came to in one period that begins at `start`.
 
-    at: float
-    name: str
-    value: float
+    `start` is in seconds since the epoch and a multiple of the period; a percentile is None where
+    the back end cannot tell it.
+    """
+
+    start: float
     unit: str
+    count: int
+    total: float
+    minimum: float
+    maximum: float
+    p50: float | None = None
+    p95: float | None = None
+
+    @property
+    def average(self) -> float:
+        """The mean of the values."""
+        return self.total / self.count
 
 
 class Telemetry(Protocol):
-    """Structured log events by agent, and metrics. It never fails its caller."""
+    """Structured log events by agent, and metrics. Writing them never fails its caller.
 
-    def log(self, group: str, record: Mapping[str, Value]) -> None:
-        """Record an event of an agent."""
+    What was written a moment ago by another process may not be there yet to be read.
+    """
+
+    def log(self, group: str, record: Mapping[str, Value], *, at: float | None = None) -> None:
+        """Record an event of an agent; it happened now unless `at` says when."""
 
     def metric(self, name: str, value: float, *, unit: str = "Count") -> None:
-        """Record one value of a metric."""
+        """Record one value of a metric; the unit is one of `UNITS`."""
 
     def logs(
         self, group: str, *, start: float, end: float, contains: str = "", limit: int = 100
     ) -> list[LogEvent]:
-        """Return the newest events of a group in `[start, end)`, newest first."""
+        """Return the newest events of a group in `[start, end)`, newest first.
 
-    def metrics(
-        self, name: str, *, start: float, end: float, limit: int = 1000
-    ) -> list[MetricPoint]:
-        """Return the newest values of a metric in `[start, end)`, newest first."""
+        Raises:
+            InvalidInput: there is no such group.
+        """
+
+    def statistics(self, name: str, *, start: float, end: float, period: int) -> list[Statistics]:
+        """Return what a metric came to, for each period (in seconds) that has values, oldest first.
+
+        Periods are whole, so the first begins at or before `start`.
+
+        Raises:
+            InvalidInput: the period is no multiple of 60, or there are more than 1,440 of them.
+        """
 
 
 def _value_size(value: Value) -> int:
-    """Bytes of a value as DynamoDB counts them, to the safe side for numbers."""
+    """Bytes of a value as DynamoDB counts them, to the safe side for numbers and nesting."""
     match value:
         case None | bool():
             return 1
-        case int() | float():
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise InvalidInput(f"An integer of an item fits 64 bits; {value} does not.")
+            return 21
+        case float():
             return 21
         case str():
             return len(value.encode())
         case bytes():
             return len(value)
         case list():
-            return 3 + sum(1 + _value_size(element) for element in value)
+            return 9 + sum(5 + _value_size(element) for element in value)
         case dict():
-            return 3 + sum(1 + len(k.encode()) + _value_size(v) for k, v in value.items())
+            return 9 + sum(10 + len(k.encode()) + _value_size(v) for k, v in value.items())
     raise InvalidInput(f"An item cannot hold a {type(value).__name__}.")
 
 
 def item_size(item: Item) -> int:
-    """Return the bytes of an item by DynamoDB's rule: names and values in UTF-8, 3 for nesting.
+    """Return at least the bytes of an item by DynamoDB's rule: names and values in UTF-8.
 
-    Source: "DynamoDB item sizes and formats" in the developer guide.
+    Source: "DynamoDB item sizes and formats" in the developer guide. For numbers and for what is
+    nested it counts the most that either back end needs.
     """
-    names_and_numbers = len("pkskversionexpires_atbody") + 2 * 21
+    names_and_numbers = len("pkskversionexpires_atbodyw") + 2 * 21 + 8
     return (
         names_and_numbers
         + len(item.pk.encode())
@@ -353,3 +406,10 @@ def check_blob_key(key: str) -> None:
     """
     if not key or len(key.encode()) > MAX_BLOB_KEY_BYTES:
         raise InvalidInput(f"An object's key has 1 to {MAX_BLOB_KEY_BYTES} bytes: {key[:60]!r}.")
+
+
+def what_failed(actions: Sequence[Action], failed: Sequence[int]) -> str:
+    """Say which condition did not hold: the first of them."""
+    first = actions[failed[0]]
+    sk = first.item.sk if isinstance(first, Put) else first.sk
+    return f"The condition {first.when} on {sk!r} does not hold."

@@ -184,4 +184,4 @@ class Identity(Record):
 
     name: str
     source: str
-    """How it was verified: "os" for the operating system's user, "demo" for the demo."""
+    """How it was verified: "os" by the operating system, "sts" by AWS, "demo" for the demo."""

@@ -5,7 +5,7 @@ here cannot reach another's items or objects, whatever it is asked for.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,12 +14,14 @@ from storage.ports import (
     Action,
     BlobInfo,
     Blobs,
+    BucketName,
     Condition,
     Item,
     Key,
     Put,
     Queue,
     Table,
+    TableName,
     Telemetry,
 )
 
@@ -139,6 +141,14 @@ class WorkspaceBlobs:
         """See `Blobs.delete`."""
         self._blobs.delete(self._prefix + key)
 
+    def retain(self, key: str, until: float) -> None:
+        """See `Blobs.retain`."""
+        self._blobs.retain(self._prefix + key, until)
+
+    def link(self, key: str, *, seconds: int, name: str) -> str:
+        """See `Blobs.link`."""
+        return self._blobs.link(self._prefix + key, seconds=seconds, name=name)
+
     def _inside(self, info: BlobInfo) -> BlobInfo:
         return replace(info, key=info.key.removeprefix(self._prefix))
 
@@ -174,3 +184,26 @@ class Workspace:
     buckets: Buckets
     queue: Queue
     telemetry: Telemetry
+
+
+def bounded(
+    name: str,
+    tables: Mapping[TableName, Table],
+    buckets: Mapping[BucketName, Blobs],
+    *,
+    queue: Queue,
+    telemetry: Telemetry,
+) -> Workspace:
+    """Return a workspace over whole tables and buckets, bounded to its own keys.
+
+    Raises:
+        InvalidInput: the name is not that of a workspace.
+    """
+    check_workspace(name)
+    return Workspace(
+        name=name,
+        tables=Tables(**{t: WorkspaceTable(table, name) for t, table in tables.items()}),
+        buckets=Buckets(**{b: WorkspaceBlobs(blobs, name) for b, blobs in buckets.items()}),
+        queue=queue,
+        telemetry=telemetry,
+    )

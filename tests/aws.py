@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from storage.aws.clients import Clients
 from storage.aws.names import Names
@@ -29,10 +30,10 @@ class Aws:
     names: Names
     process: int
 
-    def clients(self, *, attempts: int = 5, endpoint: str = "") -> Clients:
+    def clients(self, *, endpoint: str = "", **options: Any) -> Clients:
         """Return clients that need nothing from the environment."""
         return Clients(
-            attempts=attempts,
+            **options,
             region_name=REGION,
             endpoint_url=endpoint or self.endpoint,
             aws_access_key_id="testing",
@@ -49,6 +50,15 @@ class Aws:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        }
+
+    def settings(self) -> dict[str, str]:
+        """Return the variables by which the product finds the server."""
+        return {
+            "AFFIDAVIT_BACKEND": "aws",
+            "AFFIDAVIT_PREFIX": self.names.prefix,
+            "AFFIDAVIT_AWS_ACCOUNT_ID": self.names.account,
+            **self.environment(),
         }
 
     def forget(self) -> None:
@@ -99,6 +109,7 @@ def make_resources(clients: Clients, names: Names) -> None:
         clients.s3.create_bucket(
             Bucket=names.bucket(bucket),
             CreateBucketConfiguration={"LocationConstraint": names.region},
+            ObjectLockEnabledForBucket=bucket == "deliverables",
         )
     for agent in LOG_GROUPS:
         clients.logs.create_log_group(logGroupName=names.log_group(agent))

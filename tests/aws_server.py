@@ -8,17 +8,24 @@ whoever started it is gone, however that came about.
 moto loses updates under threads and tears transactions. So bodies are read by as many threads as
 there are connections, so that one half-sent request holds up nobody, and then requests are
 dispatched one at a time. `POST /forget` deletes what is stored and keeps what it is stored in.
+
+Two things that moto passes over are done here, because the set-up relies on them: S3 refuses
+whoever names another owner of a bucket than it has, and `UpdateTable` changes the encryption.
 """
 
 import io
+import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.responses import DynamoHandler
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -26,6 +33,7 @@ from moto.sqs.models import sqs_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 FORGET = "/forget"
+RECEIVE = "AmazonSQS.ReceiveMessage"
 
 
 class OneAtATime:
@@ -39,13 +47,39 @@ class OneAtATime:
         chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "")
         size = -1 if chunked else int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(size)
+        if environ.get("HTTP_X_AMZ_TARGET") == RECEIVE:
+            return self._receive(environ, json.loads(body), start_response)
+        return self._dispatch(environ, body, start_response)
+
+    def _dispatch(self, environ: dict[str, Any], body: bytes, start_response: Any) -> list[bytes]:
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         with self._turn:
             if environ["PATH_INFO"] == FORGET:
                 forget()
                 start_response("204 No Content", [])
                 return []
+            if is_anothers(environ):
+                start_response("403 Forbidden", [("Content-Type", "application/xml")])
+                return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
             return list(self._application(environ, start_response))
+
+    def _receive(
+        self, environ: dict[str, Any], asked: dict[str, Any], start_response: Any
+    ) -> list[bytes]:
+        """Wait for a message as SQS does, turn by turn, so that others have theirs meanwhile."""
+        deadline = time.monotonic() + asked.get("WaitTimeSeconds", 0)
+        body = json.dumps({**asked, "WaitTimeSeconds": 0}).encode()
+        while True:
+            begun: list[tuple[str, Any]] = []
+            answer = self._dispatch(dict(environ), body, partial(_begin, begun))
+            if b"Messages" in b"".join(answer) or time.monotonic() >= deadline:
+                start_response(*begun[0])
+                return answer
+            time.sleep(0.02)
+
+
+def _begin(begun: list[tuple[str, Any]], status: str, headers: Any, _: Any = None) -> None:
+    begun.append((status, headers))
 
 
 class Quiet(WSGIRequestHandler):
@@ -55,13 +89,35 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
+def is_anothers(environ: dict[str, Any]) -> bool:
+    """Tell whether a request names an owner of a bucket that is not its owner."""
+    named = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER")
+    owners = s3_backends.bucket_accounts.get(environ["PATH_INFO"].split("/")[1])
+    return bool(named and owners) and named not in owners
+
+
+def update_table(self: DynamoHandler, moto_update_table: Any = DynamoHandler.update_table) -> Any:
+    """Do what moto does, and set the encryption."""
+    result = moto_update_table(self)
+    if encryption := self.body.get("SSESpecification"):
+        table = self.dynamodb_backend.get_table(self.body["TableName"])
+        table.sse_specification = {"KMSMasterKeyId": "aws/dynamodb", **encryption}
+    return result
+
+
+DynamoHandler.update_table = update_table
+
+
 def forget() -> None:
     """Delete items, objects, messages, events and metrics; keep tables, buckets and the rest."""
     for table in _all(dynamodb_backends, "tables"):
         table.items.clear()
     for bucket in _all(s3_backends, "buckets"):
         for key in list(bucket.keys):
-            bucket.keys.pop(key)  # closes its file too
+            versions = bucket.keys.getlist(key)
+            # Popping a key closes the files of its versions, and a mark of deletion has none.
+            versions[:] = [version for version in versions if hasattr(version, "dispose")]
+            bucket.keys.pop(key)
     for queue in _all(sqs_backends, "queues"):
         queue._messages, queue._pending_messages = [], set()
     for group in _all(logs_backends, "groups"):

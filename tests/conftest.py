@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage.backend import Backend, open_embedded
+from storage.backend import Backend, open_aws, open_embedded
 from storage.workspace import Workspace
 from tests.aws import Aws, start
 
@@ -57,9 +57,14 @@ def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
     return aws_server
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(params=["embedded", "aws"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    opened = open_embedded(tmp_path / "home")
+    opened: Backend
+    if request.param == "aws":
+        aws = request.getfixturevalue("aws")
+        opened = open_aws(aws.names.prefix, aws.names.account)
+    else:
+        opened = open_embedded(tmp_path / "home")
     yield opened
     opened.close()
 

@@ -31,11 +31,18 @@ NO_REGION: Final = "There is no AWS region. Set AWS_DEFAULT_REGION, to eu-centra
 class Clients:
     """The clients of one account and region."""
 
-    def __init__(self, *, attempts: int = ATTEMPTS, **session: str | None) -> None:
+    def __init__(
+        self,
+        *,
+        attempts: int = ATTEMPTS,
+        read_seconds: float = READ_SECONDS,
+        **session: str | None,
+    ) -> None:
         """Take what overrides boto3's chain; nothing is read or made yet.
 
         Args:
             attempts: how often a call that failed for a passing reason is made in all.
+            read_seconds: how long a call waits for its answer.
             session: arguments of `boto3.Session.client` that every client gets, such as
                 `region_name`, `endpoint_url`, `aws_access_key_id` and `aws_secret_access_key`.
         """
@@ -43,7 +50,7 @@ class Clients:
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=CONNECTIONS,
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=read_seconds,
         )
         self._options = session
         self._session: Any = None
@@ -86,6 +93,11 @@ class Clients:
         return self._client("cloudformation")
 
     @property
+    def iam(self) -> Any:
+        """The client of IAM."""
+        return self._client("iam")
+
+    @property
     def region(self) -> str:
         """The region that the clients call.
 
@@ -118,10 +130,21 @@ class Clients:
         try:
             if "aws_access_key_id" not in self._options and not self._opened().get_credentials():
                 raise InvalidInput(NO_CREDENTIALS)
-            options = {"region_name": region, **self._options}
-            return self._opened().client(service, config=self._config, **options)
+            options = {"region_name": region, "config": self._config, **self._options}
+            if service == "s3":
+                return self._make_s3(options)
+            return self._opened().client(service, **options)
         except (BotoCoreError, ValueError) as error:  # half of the credentials, a crooked endpoint
             raise InvalidInput(f"The AWS settings cannot be used: {error}.") from error
+
+    def _make_s3(self, options: dict[str, Any]) -> Any:
+        """Make a client whose links hold everywhere: signed by version 4, for their own region."""
+        config = self._config.merge(Config(signature_version="s3v4"))
+        client = self._opened().client("s3", **{**options, "config": config})
+        if ".amazonaws.com" not in client.meta.endpoint_url:
+            return client  # another server, which may know its buckets by their path only
+        config = config.merge(Config(s3={"addressing_style": "virtual"}))
+        return self._opened().client("s3", **{**options, "config": config})
 
     def _opened(self) -> Any:
         if self._session is None:

@@ -6,15 +6,21 @@ answer that was lost says nothing about the write. `may_have_been_done` tells, a
 back what stands.
 """
 
+import random
 import re
+import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,  # noqa: A004 - botocore's: nobody was reached
     ConnectTimeoutError,
     EndpointConnectionError,
+    FlexibleChecksumError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
     TokenRetrievalError,
@@ -108,6 +114,19 @@ def may_have_been_done(error: BaseException) -> bool:
     )
 
 
+def breaks_off(error: BaseException) -> bool:
+    """Return whether an answer began and did not arrive whole."""
+    return isinstance(error, IncompleteReadError | FlexibleChecksumError | HTTPClientError)
+
+
+def rested(pauses: Iterator[float]) -> bool:
+    """Rest before another try, never as long as others do; False once there were enough."""
+    pause = next(pauses, None)
+    if pause is not None:
+        time.sleep(random.uniform(0, pause))
+    return pause is not None
+
+
 def translate(error: Exception, resource: str) -> AffidavitError:
     """Return our error for one of boto3's; `resource` names what the call was about."""
     if isinstance(error, ClientError):
@@ -116,7 +135,7 @@ def translate(error: Exception, resource: str) -> AffidavitError:
         return InvalidInput(NO_CREDENTIALS)
     if isinstance(error, TokenRetrievalError | UnauthorizedSSOTokenError):
         return NotAllowed(f"The AWS login has run out: {error} Log in again.")
-    if isinstance(error, HTTPClientError):
+    if breaks_off(error) or isinstance(error, ConnectionError):
         return Unavailable(f"{resource} did not answer: {_one_line(error)} Try again.")
     return InvalidInput(f"{resource} was asked for something impossible: {_one_line(error)}")
 
@@ -133,8 +152,8 @@ def _of_an_answer(error: ClientError, resource: str) -> AffidavitError:
         return Unavailable(f"{resource} takes no more requests at the moment ({code}). Try again.")
     if code in _MISSING:
         return NotFound(
-            f"There is no {resource} in this account and region: set them up with "
-            "scripts/setup_aws_infrastructure.py, or set AFFIDAVIT_PREFIX to that of the set-up."
+            f"There is no {resource} in this account and region. Run `affidavit setup`, or set "
+            "AFFIDAVIT_PREFIX to that of the set-up."
         )
     if (denied := _refusal(error, code, resource)) is not None:
         return denied

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from storage.errors import NotFound, Unavailable
+from storage.errors import InvalidInput, NotAllowed, NotFound, Unavailable
 from storage.ports import BlobInfo, check_blob_key
+from storage.times import utc
 
 _PIECE: Final = 180
 _SUFFIX: Final = ".o"
+_RETAINED: Final = ".r"
 _EMPTY: Final = "%-"
 """An empty part of a key ("a//b"), for which no file system has a name."""
 _TEMPORARY: Final = ".tmp"
@@ -81,7 +83,29 @@ class FileBlobs:
 
     def delete(self, key: str) -> None:
         """See `Blobs.delete`."""
-        self._path(key).unlink(missing_ok=True)
+        path = self._path(key)
+        if path.exists() and (until := _retained_until(path)) > time.time():
+            raise NotAllowed(f"The object {key!r} is retained until {utc(until)}.")
+        path.unlink(missing_ok=True)
+        path.with_suffix(_RETAINED).unlink(missing_ok=True)
+
+    def retain(self, key: str, until: float) -> None:
+        """See `Blobs.retain`; the date lies in a file beside the object's."""
+        path = self._path(key)
+        if not path.exists():
+            raise NotFound(f"There is no object {key!r}.")
+        if until > _retained_until(path):
+            try:
+                _replace(path.with_suffix(_RETAINED), repr(until).encode(), self._temporary)
+            except OSError as error:
+                raise Unavailable(f"The object {key!r} cannot be retained: {error}.") from error
+
+    def link(self, key: str, *, seconds: int, name: str) -> str:  # noqa: ARG002 - the port's
+        """See `Blobs.link`: a directory has no server, and a path would never expire."""
+        raise InvalidInput(
+            f"There is no link to the object {key!r}: it lies on this machine, where no server "
+            "would answer. Read it instead, or keep the workspace on AWS to hand out links."
+        )
 
     def _path(self, key: str) -> Path:
         return self._root / f"{_encode(key)}{_SUFFIX}"
@@ -119,19 +143,37 @@ def sweep_temporary(directory: Path) -> None:
 
 def _write_once(path: Path, data: bytes, temporary: Path) -> bool:
     """Write and sync a temporary file, then link it to its name: there whole, or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=temporary)
+    name = _write_temporary(data, temporary)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         os.link(name, path)
     except FileExistsError:
         return False
     finally:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
     _sync_folder(path.parent)
     return True
+
+
+def _replace(path: Path, data: bytes, temporary: Path) -> None:
+    """Write and sync a temporary file, then put it in the place of what was there."""
+    _write_temporary(data, temporary).replace(path)
+    _sync_folder(path.parent)
+
+
+def _write_temporary(data: bytes, temporary: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(dir=temporary)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)
+
+
+def _retained_until(path: Path) -> float:
+    try:
+        return float(path.with_suffix(_RETAINED).read_text())
+    except FileNotFoundError:
+        return 0.0
 
 
 def _sync_folder(folder: Path) -> None:

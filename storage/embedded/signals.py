@@ -6,14 +6,18 @@ synced at each commit, and writing it never waits for, nor holds up, the tables.
 
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from storage.embedded.sqlite import Database
 from storage.errors import AffidavitError, InvalidInput
-from storage.ports import LOG_GROUPS, LogEvent, Message, MetricPoint, Value
+from storage.ports import LOG_GROUPS, LogEvent, Message, Statistics, Value
+from storage.telemetry import event_text, first_period, is_measurable
 
 HIDDEN_SECONDS: Final = 30.0
 """How long a hint that was received stays hidden before it is offered again."""
@@ -89,19 +93,22 @@ class SqliteTelemetry:
         self._database = database
         self._workspace = workspace
 
-    def log(self, group: str, record: Mapping[str, Value]) -> None:
+    def log(self, group: str, record: Mapping[str, Value], *, at: float | None = None) -> None:
         """See `Telemetry.log`."""
-        text = json.dumps(dict(record), default=str, ensure_ascii=False)
-        self._write("INSERT INTO logs VALUES (?, ?, ?, ?)", group, text)
+        if text := event_text(record):
+            self._write("INSERT INTO logs VALUES (?, ?, ?, ?)", at or time.time(), group, text)
 
     def metric(self, name: str, value: float, *, unit: str = "Count") -> None:
         """See `Telemetry.metric`."""
-        self._write("INSERT INTO metrics VALUES (?, ?, ?, ?, ?)", name, value, unit)
+        if is_measurable(name, value, unit):
+            self._write(
+                "INSERT INTO metrics VALUES (?, ?, ?, ?, ?)", time.time(), name, value, unit
+            )
 
-    def _write(self, sql: str, *values: str | float) -> None:
+    def _write(self, sql: str, at: float, *values: str | float) -> None:
         try:
             with self._database.writing() as connection:
-                connection.execute(sql, (time.time(), self._workspace, *values))
+                connection.execute(sql, (at, self._workspace, *values))
         except AffidavitError:  # telemetry never fails its caller
             logger.warning("An event could not be recorded.", exc_info=True)
 
@@ -111,30 +118,46 @@ class SqliteTelemetry:
         """See `Telemetry.logs`."""
         if group not in LOG_GROUPS:
             raise InvalidInput(f"There is no log group {group!r}; there are {LOG_GROUPS}.")
-        rows = self._newest(
-            "SELECT at, record FROM logs WHERE grp = ? AND instr(record, ?) > 0",
-            (group, contains),
-            start,
-            end,
-            limit,
+        sql = (
+            "SELECT at, record FROM logs WHERE grp = ? AND instr(record, ?) > 0 "
+            "AND workspace = ? AND at >= ? AND at < ? ORDER BY at DESC, rowid DESC LIMIT ?"
         )
+        with self._database.connection() as connection:
+            parameters = (group, contains, self._workspace, start, end, limit)
+            rows = connection.execute(sql, parameters).fetchall()
         return [LogEvent(at, group, json.loads(record)) for at, record in rows]
 
-    def metrics(
-        self, name: str, *, start: float, end: float, limit: int = 1000
-    ) -> list[MetricPoint]:
-        """See `Telemetry.metrics`."""
-        sql = "SELECT at, value, unit FROM metrics WHERE name = ?"
-        rows = self._newest(sql, (name,), start, end, limit)
-        return [MetricPoint(at, name, value, unit) for at, value, unit in rows]
-
-    def _newest(
-        self, sql: str, values: tuple[str, ...], start: float, end: float, limit: int
-    ) -> list[Any]:
-        sql += " AND workspace = ? AND at >= ? AND at < ? ORDER BY at DESC, rowid DESC LIMIT ?"
+    def statistics(self, name: str, *, start: float, end: float, period: int) -> list[Statistics]:
+        """See `Telemetry.statistics`."""
+        first = first_period(start, end, period)
+        sql = (
+            "SELECT CAST(at / ? AS INTEGER) AS number, unit, value FROM metrics "
+            "WHERE workspace = ? AND name = ? AND at >= ? AND at < ? ORDER BY number, unit, value"
+        )
         with self._database.connection() as connection:
-            parameters = (*values, self._workspace, start, end, limit)
-            return connection.execute(sql, parameters).fetchall()
+            rows = connection.execute(sql, (period, self._workspace, name, first, end)).fetchall()
+        return [
+            _summary(number * period, unit, [value for _, _, value in found])
+            for (number, unit), found in groupby(rows, key=itemgetter(0, 1))
+        ]
+
+
+def _summary(start: float, unit: str, ordered: list[float]) -> Statistics:
+    return Statistics(
+        start=float(start),
+        unit=unit,
+        count=len(ordered),
+        total=math.fsum(ordered),
+        minimum=ordered[0],
+        maximum=ordered[-1],
+        p50=_percentile(ordered, 50),
+        p95=_percentile(ordered, 95),
+    )
+
+
+def _percentile(ordered: list[float], percent: int) -> float:
+    """Return the least value that so many percent do not exceed (the nearest-rank method)."""
+    return ordered[math.ceil(len(ordered) * percent / 100) - 1]
 
 
 def sweep(database: Database) -> None:

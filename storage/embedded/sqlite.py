@@ -20,7 +20,6 @@ from storage.errors import ConditionFailed, InvalidInput, Unavailable
 from storage.ports import (
     Absent,
     Action,
-    Check,
     Condition,
     Delete,
     FieldIs,
@@ -32,6 +31,7 @@ from storage.ports import (
     VersionIs,
     check_item,
     check_transaction,
+    what_failed,
 )
 
 BUSY_SECONDS: Final = 30.0
@@ -234,7 +234,7 @@ class SqliteTable:
                 if not self._holds(connection, action)
             )
             if failed:
-                raise ConditionFailed(_what_failed(actions, failed), failed)
+                raise ConditionFailed(what_failed(actions, failed), failed)
             for action in actions:
                 name = action.table or self._name
                 if isinstance(action, Put):
@@ -258,13 +258,9 @@ def holds(condition: Condition, item: Item | None) -> bool:
         case VersionIs(version):
             return item is not None and item.version == version
         case FieldIs(name, value):
-            return item is not None and name in item.body and item.body[name] == value
-
-
-def _what_failed(actions: Sequence[Action], failed: tuple[int, ...]) -> str:
-    first = actions[failed[0]]
-    target = first if isinstance(first, Check | Delete) else first.item
-    return f"The condition {first.when} on {target.sk!r} does not hold."
+            # By type too, as DynamoDB does: 1 is not True.
+            found = item.body.get(name, ...) if item else ...
+            return type(found) is type(value) and found == value
 
 
 def _why(path: Path, error: sqlite3.Error) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from graph import Orchestrator
 from graph.settings import Settings
+from tests.aws import ACCOUNT
 
 LEASE = (
     'LEASE\n\nThis lease is made on 1 March 2024 between Harbor Row LLC (the "Landlord") and '
@@ -26,9 +27,13 @@ SUPPLY = (
 )
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+@pytest.fixture(params=["embedded", "aws"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    if request.param == "aws":
+        request.getfixturevalue("aws")
     return Settings(
+        backend=request.param,
+        aws_account_id=ACCOUNT,
         _env_file=None,  # type: ignore[call-arg]
         home=tmp_path / "home",
         signing_key=tmp_path / "keys" / "signing.key",

@@ -1,22 +1,58 @@
 """The suite of the ports: whatever a back end is, this is how it behaves."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.backend import Backend
-from storage.errors import ConditionFailed, InvalidInput, NotFound, TooLarge
-from storage.ports import Absent, Check, Delete, FieldIs, Item, Put, Table, VersionIs
+from storage.errors import ConditionFailed, InvalidInput, NotAllowed, NotFound, TooLarge
+from storage.ports import (
+    Absent,
+    Check,
+    Delete,
+    FieldIs,
+    Item,
+    Put,
+    Table,
+    Value,
+    VersionIs,
+)
 from storage.workspace import Workspace
 
 
 @pytest.fixture
 def table(workspace: Workspace) -> Table:
     return workspace.tables.documents
+
+
+NAMED = st.characters(exclude_categories=["Cs"])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats()
+    | st.text(NAMED)
+    | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(NAMED), inner, max_size=4),
+    max_leaves=8,
+)
+SOME_KEYS = sorted(["a", "a/1", "a/1/x", "a/2", "aa", "ab", "b", "b!", "ä", "\uffff", "😀"])
+KEYS = st.sampled_from([*SOME_KEYS, "a/", "a/0", "c", "Z"])
+
+
+@pytest.fixture
+def filled(table: Table) -> Table:
+    """A partition with some keys, one of them expired, and another partition beside it."""
+    table.batch_write([Item("p", key) for key in SOME_KEYS])
+    table.put(Item("p", "a/15", expires_at=1))
+    table.put(Item("q", "a/1"))
+    return table
 
 
 class TestTable:
@@ -26,6 +62,50 @@ class TestTable:
 
         assert table.get("p", "s") == Item("p", "s", body, version=3)
         assert table.get("p", "other") is None
+
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(st.dictionaries(st.text(NAMED, min_size=1), VALUES, max_size=6))
+    def test_every_value_comes_back_as_what_it_was(
+        self, table: Table, body: dict[str, Value]
+    ) -> None:
+        """By type too: 1, 1.0 and True are three values, and so are nothing and an empty text."""
+        table.put(Item("p", "s", body))
+
+        found = table.get("p", "s")
+        assert found
+        # The text of a value tells types apart, -0.0 from 0.0, and knows that nan is nan.
+        assert sorted(map(repr, found.body.items())) == sorted(map(repr, body.items()))
+
+    def test_values_of_any_depth_and_64_bits(self, table: Table) -> None:
+        deep: Value = "bottom"
+        for _ in range(60):
+            deep = {"": [deep]}
+        body: dict[str, Value] = {"deep": deep, "most": 2**63 - 1, "least": -(2**63)}
+        table.put(Item("p", "s", body))
+
+        found = table.get("p", "s")
+        assert found
+        assert found.body == body
+        for n in (2**63, -(2**63) - 1):
+            with pytest.raises(InvalidInput, match="64 bits"):
+                table.put(Item("p", "s", {"l": [n]}))
+
+    @pytest.mark.parametrize("value", [None, True, 0, 1, "", "1", b"", b"1"])
+    def test_a_field_is_compared_by_its_type(
+        self, table: Table, value: None | bool | int | str | bytes
+    ) -> None:
+        table.put(Item("p", "s", {"f": value}))
+
+        others: list[None | bool | int | str | bytes] = [None, True, False, 0, 1, "", "1", b"1"]
+        for other in others:
+            if (type(other), other) != (type(value), value):
+                with pytest.raises(ConditionFailed):
+                    table.put(Item("p", "s", {"f": "changed"}), FieldIs("f", other))
+        table.put(Item("p", "s", {"f": "changed"}), FieldIs("f", value))
 
     def test_put_writes_the_item_whole(self, table: Table) -> None:
         table.put(Item("p", "s", {"a": 1, "b": 2}))
@@ -82,6 +162,36 @@ class TestTable:
         assert keys(prefix="a", after="a/2", reverse=True) == ["a/1", "a"]
         assert keys(prefix="none") == []
         assert keys(limit=0) == []
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(
+        st.sampled_from(["", "a", "a/", "b", "ab"]),
+        st.none() | st.tuples(KEYS, KEYS),
+        st.just("") | KEYS,
+        st.booleans(),
+        st.none() | st.integers(0, 9),
+    )
+    def test_a_query_is_a_slice_of_the_sorted_keys(
+        self,
+        filled: Table,
+        prefix: str,
+        between: tuple[str, str] | None,
+        after: str,
+        reverse: bool,
+        limit: int | None,
+    ) -> None:
+        given: dict[str, Any] = {"between": between} if between else {"prefix": prefix}
+        found = filled.query("p", **given, after=after, reverse=reverse, limit=limit)
+
+        low, high = between or (prefix, prefix + "\U0010ffff")
+        inside = [key for key in SOME_KEYS if low <= key <= high]
+        if after:
+            inside = [key for key in inside if (key < after if reverse else key > after)]
+        assert [item.sk for item in found] == inside[:: -1 if reverse else 1][:limit]
 
     def test_query_reads_past_one_page(self, table: Table) -> None:
         table.batch_write([Item("p", f"{n:04}", {"fill": "x" * 3000}) for n in range(700)])
@@ -297,6 +407,40 @@ class TestBlobs:
         assert [blobs.get("k")] == won
 
 
+class TestRetention:
+    """An object of the bucket `deliverables` can be kept from being deleted."""
+
+    def test_what_is_retained_is_not_deleted_before(self, workspace: Workspace) -> None:
+        blobs = workspace.buckets.deliverables
+        blobs.put("memo", b"text")
+        blobs.put("other", b"text")
+        blobs.retain("memo", time.time() + 3600)
+        blobs.retain("memo", time.time() + 60)  # for shorter: changes nothing
+        blobs.retain("memo", time.time() + 3600)
+
+        for _ in range(2):
+            with pytest.raises(NotAllowed, match="retained until"):
+                blobs.delete("memo")
+        assert blobs.get("memo") == b"text"
+        assert [info.key for info in blobs.list()] == ["memo", "other"]
+        blobs.delete("other")
+        assert blobs.head("other") is None
+
+    def test_once_it_is_over_it_can_be_deleted(self, workspace: Workspace) -> None:
+        blobs = workspace.buckets.deliverables
+        blobs.put("memo", b"text")
+        blobs.retain("memo", time.time() + 1.2)
+        with pytest.raises(NotAllowed):
+            blobs.delete("memo")
+        time.sleep(1.3)
+        blobs.delete("memo")
+        assert blobs.head("memo") is None
+
+    def test_only_what_is_there_is_retained(self, workspace: Workspace) -> None:
+        with pytest.raises(NotFound):
+            workspace.buckets.deliverables.retain("none", time.time() + 60)
+
+
 class TestQueue:
     def test_a_hint_is_received_until_it_is_deleted(self, workspace: Workspace) -> None:
         workspace.queue.send("run-1")
@@ -304,6 +448,12 @@ class TestQueue:
         assert message.body == "run-1"
         workspace.queue.delete(message)
         assert workspace.queue.receive() == []
+
+    def test_a_hint_of_another_workspace_is_not_swallowed(self, backend: Backend) -> None:
+        ours, theirs = backend.workspace("ours").queue, backend.workspace("theirs").queue
+        theirs.send("run-1")
+        assert ours.receive() == []
+        assert [message.body for message in theirs.receive(wait=20)] == ["run-1"]
 
 
 class TestTelemetry:
@@ -321,15 +471,61 @@ class TestTelemetry:
         with pytest.raises(InvalidInput, match="supervisor"):
             telemetry.logs("nobody", start=0, end=1)
 
-    def test_metrics_keep_their_values(self, workspace: Workspace) -> None:
-        workspace.telemetry.metric("latency", 1.5, unit="Seconds")
-        workspace.telemetry.metric("latency", 2.5, unit="Seconds")
+    def test_an_event_may_say_when_it_happened(self, workspace: Workspace) -> None:
+        telemetry, now = workspace.telemetry, time.time()
+        for minutes in (30, 10, 20):
+            telemetry.log("writer", {"minutes": minutes}, at=now - 60 * minutes)
 
-        found = workspace.telemetry.metrics("latency", start=0, end=time.time() + 1)
-        assert [(point.value, point.unit) for point in found] == [
-            (2.5, "Seconds"),
-            (1.5, "Seconds"),
-        ]
+        found = telemetry.logs("writer", start=now - 60 * 25, end=now - 60 * 5)
+        assert [event.record["minutes"] for event in found] == [10, 20]
+        assert [round(now - event.at) for event in found] == [600, 1200]
+        assert len(telemetry.logs("writer", start=0, end=now, limit=2)) == 2
+
+    def test_what_cannot_be_kept_is_dropped_and_fails_nobody(
+        self, workspace: Workspace, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        telemetry = workspace.telemetry
+        telemetry.log("analyst", {"text": "x" * 300_000})
+        telemetry.log("analyst", {"half a pair": "\ud800"})
+        for name, value in (("m", math.nan), ("m", math.inf), ("ü", 1.0), ("", 1.0), (":m", 1.0)):
+            telemetry.metric(name, value)
+        telemetry.metric("m", 1.0, unit="Bananas")
+        telemetry.metric("m", 2.0)
+
+        (event,) = telemetry.logs("analyst", start=0, end=time.time() + 1)
+        assert event.record.keys() == {"half a pair"}
+        (found,) = telemetry.statistics(
+            "m", start=time.time() - 60, end=time.time() + 1, period=86_400
+        )
+        assert (found.count, found.total) == (1, 2.0)
+        assert len([r for r in caplog.records if "dropped" in r.message]) == 7
+
+    def test_a_metric_comes_to_its_statistics(self, workspace: Workspace) -> None:
+        for value in (3.0, 1.5, 2.5):
+            workspace.telemetry.metric("latency", value, unit="Seconds")
+        workspace.telemetry.metric("other", 9.0)
+
+        found = workspace.telemetry.statistics(
+            "latency", start=time.time() - 600, end=time.time() + 1, period=60
+        )
+        # The three may lie in two minutes.
+        assert sum(each.count for each in found) == 3
+        assert sum(each.total for each in found) == 7.0
+        assert min(each.minimum for each in found) == 1.5
+        assert max(each.maximum for each in found) == 3.0
+        assert {each.unit for each in found} == {"Seconds"}
+        assert all(each.start % 60 == 0 for each in found)
+        assert found[0].average == found[0].total / found[0].count
+        at = found[0].start
+        assert workspace.telemetry.statistics("latency", start=at - 60, end=at, period=60) == []
+        assert workspace.telemetry.statistics("none", start=0, end=60, period=60) == []
+
+    @pytest.mark.parametrize(("end", "period"), [(60.0, 0), (60.0, 90), (60.0 * 1441, 60)])
+    def test_periods_are_whole_minutes_and_not_too_many(
+        self, workspace: Workspace, end: float, period: int
+    ) -> None:
+        with pytest.raises(InvalidInput, match="period"):
+            workspace.telemetry.statistics("m", start=0, end=end, period=period)
 
 
 def test_a_workspace_cannot_reach_into_another(backend: Backend) -> None:
@@ -347,7 +543,8 @@ def test_a_workspace_cannot_reach_into_another(backend: Backend) -> None:
     assert list(ours.buckets.documents.list("../")) == []
     assert ours.buckets.documents.head("../theirs/k") is None
     assert ours.telemetry.logs("analyst", start=0, end=time.time() + 1) == []
-    assert ours.telemetry.metrics("m", start=0, end=time.time() + 1) == []
+    now = time.time()
+    assert ours.telemetry.statistics("m", start=now - 60, end=now + 1, period=60) == []
     assert ours.queue.receive() == []
     ours.tables.documents.delete("theirs/p", "s")
     ours.buckets.documents.delete("../theirs/k")

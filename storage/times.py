@@ -1,0 +1,11 @@
+"""How a moment is written for a person: in UTC, as ISO 8601 has it."""
+
+from datetime import UTC, datetime
+
+
+def utc(seconds: float) -> str:
+    """Return seconds since the epoch as in `2026-03-01T09:30:00Z`, milliseconds only if any."""
+    moment = datetime.fromtimestamp(round(seconds, 3), UTC)
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds").replace(
+        "+00:00", "Z"
+    )
