@@ -2,5 +2,8 @@
 
 from graph.desk import build_desk
 from graph.orchestrator import Orchestrator
+from nodes.act import act
+from nodes.context import Context
+from nodes.tool_loop import call_tools
 
-__all__ = ["Orchestrator", "build_desk"]
+__all__ = ["Context", "Orchestrator", "act", "build_desk", "call_tools"]

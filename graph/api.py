@@ -28,6 +28,7 @@ from storage.records import (
 from storage.runs import new_id
 from storage.sources import Source, sources
 from storage.verification import verify_run
+from tools.policy import guarded
 from tools.registry import checked_args
 
 QUESTION_CHARS: Final = 20_000
@@ -232,6 +233,7 @@ class Runs:
         run = self._resources.runs.cancel(run_id, self._resources.identity)
         # What a straggler has written up to here is history; what it still writes is not.
         record_fence(self._resources.workspace.tables.checkpoints, run.thread_id, run.epoch)
+        self._resources.workspace.telemetry.metric("runs_cancelled", 1)
         return run
 
     def fork(self, run_id: str, checkpoint_id: str) -> Run:
@@ -324,11 +326,36 @@ class FeedbackNotes:
 
 
 class Operations:
-    """The tools of the workspace, to be bound to anyone's own model or graph."""
+    """The tools of the workspace, to be bound to anyone's own model or graph.
+
+    The policy is applied wherever they are called, and a write only plans. It is carried out, once
+    and with approval, in a graph that the orchestrator runs and that has `act` as a node:
+
+        async def agent(state: MessagesState, runtime: Runtime[Context]) -> Command[str]:
+            model = runtime.context.model.bind_tools(runtime.context.tools.bindable("copy_object"))
+            return call_tools("agent", await model.ainvoke(state["messages"]), runtime)
+
+        builder = StateGraph(MessagesState, context_schema=Context)
+        builder.add_node("agent", agent, destinations=("act", END))
+        builder.add_node("act", act, destinations=("agent",))
+        builder.set_entry_point("agent")
+        desk = Orchestrator.open(graphs={"mine": builder})
+        run = desk.invoke("Copy memo.md to old.md", graph="mine")  # waits for approval
+    """
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
     def tools(self, *names: str) -> Sequence[BaseTool]:
-        """Return LangChain tools: those named, or all. A write only plans when it is called."""
-        return self._resources.tools.bindable(*names)
+        """Return LangChain tools: those named, or all, for any model or LangGraph's `ToolNode`.
+
+        What the policy denies fails with the reason; a write returns what it would do, and does
+        nothing.
+
+        Raises:
+            NotFound: there is no such tool.
+        """
+        resources = self._resources
+        entries = [resources.tools.get(name) for name in names] or [*resources.tools]
+        workspace = resources.workspace.name
+        return [guarded(entry, resources.policy, workspace) for entry in entries]

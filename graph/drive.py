@@ -20,6 +20,7 @@ from langgraph.types import Command, StateSnapshot
 from langsmith import tracing_context
 
 from graph.desk import DESK, STEPS, desk_version
+from graph.reporter import Reporter
 from graph.resources import Resources
 from graph.watcher import Watcher
 from nodes.context import Context
@@ -49,10 +50,13 @@ class Drive:
             owned.run.id,
             owned.run.retries,
         )
-        self._model = Recorded(
-            inner=resources.model, recordings=self._recordings, journal=owned.trail
+        self._reporter = Reporter(
+            owned.trail, resources.workspace.telemetry, resources.redacted, owned.run
         )
-        self._watcher = Watcher(owned.trail, self._model, owned.run.id, owned.run.thread_id)
+        self._model = Recorded(
+            inner=resources.model, recordings=self._recordings, journal=self._reporter
+        )
+        self._watcher = Watcher(self._reporter, self._model)
         self._control = RunControl()
         self._ancestors: frozenset[str] = frozenset()
 
@@ -87,7 +91,7 @@ class Drive:
             work.cancel()
             await asyncio.gather(beat, work, return_exceptions=True)
             await self._owned.trail.close()
-            await asyncio.to_thread(self._watcher.report, self._resources.workspace.telemetry)
+            await self._reporter.close()
         return await asyncio.to_thread(self._resources.runs.get, self._run.id)
 
     async def _renew(self) -> None:
@@ -118,6 +122,7 @@ class Drive:
         self._ancestors = await asyncio.to_thread(self._resources.runs.ancestors, self._run)
         while True:
             state = await graph.aget_state(self._config)
+            self._reporter.at_checkpoint(state.config["configurable"].get("checkpoint_id", ""))
             if not self._is_done(state):
                 given = await self._input(state)
                 with suppress(GraphDrained):  # at the end of a step, with its checkpoint stored
@@ -138,6 +143,7 @@ class Drive:
             interrupts = [_interrupt(each.id, each.value) for each in state.interrupts]
             usage, cost = await asyncio.to_thread(self._spent)
             if await self._owned.wait_for_person(interrupts, usage=usage, cost_usd=cost):
+                self._reporter.ended("interrupted", asked=len(interrupts))
                 return
 
     @property
@@ -156,6 +162,7 @@ class Drive:
             epoch=self._run.epoch,
             fences=self._owned.fences,
             before_write=self._owned.trail.flush,
+            written=self._reporter.at_checkpoint,
         )
         update = {"checkpointer": saver, "store": self._resources.memory}
         return graphs[self._run.graph].copy(update)
@@ -169,7 +176,7 @@ class Drive:
             model=self._model,
             library=resources.library,
             tools=resources.tools,
-            journal=self._owned.trail,
+            journal=self._reporter,
             effects=Effects(self._owned.trail, runs_table, run.id),
             recordings=self._recordings,
             approvals=lambda: resources.runs.decided(run.id),
@@ -205,12 +212,12 @@ class Drive:
         answer = state.values.get("answer") if isinstance(state.values, dict) else None
         usage, cost = await asyncio.to_thread(self._spent)
         await self._owned.end("success", answer=answer, usage=usage, cost_usd=cost)
-        self._resources.workspace.telemetry.metric("runs_success", 1)
+        self._reporter.ended("success", cost_usd=cost)
 
     async def _fail(self, error: str) -> None:
         usage, cost = await asyncio.to_thread(self._spent)
         await self._owned.end("error", usage=usage, cost_usd=cost, error=error)
-        self._resources.workspace.telemetry.metric("runs_error", 1)
+        self._reporter.ended("error", cost_usd=cost)
 
     def _spent(self) -> tuple[Usage, float]:
         """Return what the run's model calls have cost, each counted once."""

@@ -16,7 +16,7 @@ from graph.settings import OFFLINE, Settings
 from nodes.offline import OfflineModel
 from nodes.state import STATE_TYPES
 from storage.audit import AuditLog
-from storage.backend import Backend, open_embedded
+from storage.backend import Backend, open_aws, open_embedded
 from storage.documents import DocumentStore
 from storage.feedback import FeedbackStore
 from storage.fence import FencedSaver
@@ -157,17 +157,25 @@ def open_resources(
     model: BaseChatModel | None = None,
 ) -> Resources:
     """Open everything that the settings name."""
-    backend = open_embedded(settings.home)
+    backend, caller = open_backend(settings)
     opened = _Opened(
         settings=settings,
         backend=backend,
         workspace=backend.workspace(workspace),
-        identity=identity or system_user(),
+        identity=identity or caller,
         graphs=graphs or {},
         add_tools=tools,
         model=model,
     )
     return Resources(opened)
+
+
+def open_backend(settings: Settings) -> tuple[Backend, Identity]:
+    """Open the back end that the settings name, and say who is calling."""
+    if settings.backend == "aws":
+        aws = open_aws(settings.prefix, settings.aws_account_id)
+        return aws, Identity(name=aws.caller.arn, source="sts")
+    return open_embedded(settings.home), system_user()
 
 
 def system_user() -> Identity:

@@ -5,7 +5,7 @@ the offline model answers. Only the composition root reads this.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError
@@ -25,7 +25,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=lambda: platformdirs.user_data_path("affidavit"))
     """Where the embedded back end keeps its data."""
-    backend: str = "embedded"
+    backend: Literal["embedded", "aws"] = "embedded"
     workspace: str = "default"
     signing_key: Path = Field(
         default_factory=lambda: platformdirs.user_config_path("affidavit") / "signing.key"
@@ -33,6 +33,15 @@ class Settings(BaseSettings):
     """The key that signs the heads of audit chains; it stands outside `home`."""
     lease_seconds: float = Field(15.0, gt=0)
     """How long a worker that stopped answering keeps its runs."""
+
+    prefix: str = "affidavit"
+    """What the name of everything in the AWS account begins with."""
+    aws_account_id: str = ""
+    """The account that everything must stand in; set-up and start refuse any other."""
+    log_retention_days: int = 90
+    """How many days CloudWatch keeps what the agents log."""
+    alarm_topic: str = ""
+    """The ARN of an SNS topic that is told of alarms; empty: nobody is."""
 
     model: str = ""
     """`gpt-4o`, another name that the service knows, or `offline`; empty: `gpt-4o` with a key."""
@@ -57,15 +66,9 @@ def read_settings() -> Settings:
         InvalidInput: one of them cannot be used; the message names it.
     """
     try:
-        settings = Settings()
+        return Settings()
     except ValidationError as error:
         wrong = "; ".join(
             f"AFFIDAVIT_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
         )
         raise InvalidInput(f"A setting cannot be used. {wrong}.") from None
-    if settings.backend != "embedded":
-        raise InvalidInput(
-            f"AFFIDAVIT_BACKEND={settings.backend} is not available in this version; "
-            "use embedded, or leave it unset."
-        )
-    return settings

@@ -1,21 +1,19 @@
 """Watches the nodes of a run through LangChain's callbacks, whatever graph they belong to.
 
-It notes in the trail when a node starts and how it ends, tells the recorder that a task begins
-anew, and collects what goes to the agents' log groups; these are written when the run is let go, so
-that telemetry holds up no step.
+It notes when a node starts and how it ends, and how long that took, and tells the recorder that a
+task begins anew.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackHandler
 from langgraph.errors import GraphBubbleUp
 
+from graph.reporter import Reporter
 from nodes.models import Recorded
-from storage.ports import LOG_GROUPS, Telemetry, Value
-from storage.trail import Trail
 
 
 class Watcher(AsyncCallbackHandler):
@@ -23,17 +21,16 @@ class Watcher(AsyncCallbackHandler):
 
     run_inline = True  # before the node's first line, and after its last
 
-    def __init__(self, trail: Trail, model: Recorded, run_id: str, thread_id: str) -> None:
-        self._trail = trail
+    def __init__(self, reporter: Reporter, model: Recorded) -> None:
+        self._reporter = reporter
         self._model = model
-        self._about: dict[str, Value] = {"run": run_id, "thread": thread_id}
         self._at_work: dict[UUID, tuple[str, str, float]] = {}
-        self._collected: list[tuple[str, dict[str, Value]]] = []
-        self._seconds: list[float] = []
 
     async def on_chain_start(
         self,
-        *args: Any,
+        serialized: Any,  # noqa: ARG002 - LangChain's signature
+        inputs: Any,
+        *,
         run_id: UUID,
         tags: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
@@ -45,11 +42,13 @@ class Watcher(AsyncCallbackHandler):
         metadata = metadata or {}
         node = str(metadata.get("langgraph_node", ""))
         task = str(metadata.get("langgraph_checkpoint_ns", "")).rpartition(":")[2]
-        self._model.begin(task)
-        self._at_work[run_id] = (node, task, time.monotonic())
         step = int(metadata.get("langgraph_step", 0))
-        self._trail.note("started", node=node, task=task, step=step)
-        self._log(node, {"event": "started", "task": task, "step": step})
+        # A task of `act` names the agent whose call it carries out.
+        agent = str(inputs.get("agent", node)) if isinstance(inputs, Mapping) else node
+        self._model.begin(task)
+        self._reporter.begin(task, agent, step)
+        self._at_work[run_id] = (node, task, time.monotonic())
+        self._reporter.note("started", node=node, task=task, step=step)
 
     async def on_chain_end(self, *args: Any, run_id: UUID, **kwargs: Any) -> None:
         """Note that a node has finished."""
@@ -66,19 +65,5 @@ class Watcher(AsyncCallbackHandler):
         if run_id not in self._at_work:
             return
         node, task, since = self._at_work.pop(run_id)
-        self._trail.note(kind, node=node, task=task, **data)
-        self._seconds.append(time.monotonic() - since)
-        self._log(node, {"event": kind, "task": task, **data})
-
-    def _log(self, node: str, record: Mapping[str, Value]) -> None:
-        if node in LOG_GROUPS:
-            self._collected.append((node, {**self._about, **record}))
-
-    def report(self, telemetry: Telemetry) -> None:
-        """Write what was collected."""
-        collected: Sequence[tuple[str, dict[str, Value]]] = self._collected
-        for group, record in collected:
-            telemetry.log(group, record)
-        for seconds in self._seconds:
-            telemetry.metric("step_seconds", seconds, unit="Seconds")
-        self._collected, self._seconds = [], []
+        self._reporter.measure("step_seconds", time.monotonic() - since, "Seconds")
+        self._reporter.note(kind, node=node, task=task, **data)

@@ -19,9 +19,12 @@ from graph.resources import Resources
 from storage.errors import AffidavitError, Conflict, LeaseLost, NotFound, Unavailable
 from storage.leases import claim
 from storage.ports import Item
+from storage.runs import DUE, RUNS
 
 SWEEP_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 10
+NEWEST_RUNS: Final = 200
+"""Among how many those that ask a person are counted, so that counting stays cheap."""
 WORKERS: Final = "workers"
 logger = logging.getLogger(__name__)
 
@@ -124,12 +127,25 @@ class Worker:
             )
             try:
                 await asyncio.to_thread(self._resources.workspace.tables.runs.put, item)
+                await asyncio.to_thread(measure_backlog, self._resources)
             except AffidavitError:
                 logger.warning("The heartbeat could not be written.", exc_info=True)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _sign_off(self) -> None:
         self._resources.workspace.tables.runs.delete(WORKERS, self._owner)
+
+
+def measure_backlog(resources: Resources) -> None:
+    """Record for how long the oldest run has been due, and how many of the newest ask a person."""
+    now = time.time()
+    runs, telemetry = resources.workspace.tables.runs, resources.workspace.telemetry
+    oldest = next(iter(runs.query(DUE, limit=1)), None)
+    due = int(oldest.sk.partition("/")[0]) / 1000 if oldest else now
+    newest = runs.query(RUNS, reverse=True, limit=NEWEST_RUNS)
+    waiting = sum(item.body["status"] == "interrupted" for item in newest)
+    telemetry.metric("queue_age_seconds", max(0.0, now - due), unit="Seconds")
+    telemetry.metric("approvals_waiting", waiting)
 
 
 def workers_alive(resources: Resources) -> Iterable[str]:

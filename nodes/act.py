@@ -5,7 +5,7 @@ bound to a hash of what was shown: the tool, its arguments, what the plan says i
 versions of the documents that it rests on, and the version of the graph. If any of these has
 changed by the time the decision comes back, the decision is void and the person is asked anew.
 
-    find the ledger entry ──▶ done before: its outcome, again
+    find the ledger entry ──▶ done before: its outcome, again (begun and repeatable: go on)
     check the arguments   ──▶ policy: deny ─▶ refused
                                       allow, a read ─▶ recorded, then returned
                                       ask ─▶ interrupt ─▶ reject ─▶ refused
@@ -59,7 +59,7 @@ async def act(task: Task, runtime: Runtime[Context]) -> Command[str]:
         raise
     except (AffidavitError, ToolException) as error:
         message = _reply(task["call"], str(error), status="error")
-    return Command(update={"scratch": [message]}, goto=task["agent"])
+    return Command(update={task.get("channel", "scratch"): [message]}, goto=task["agent"])
 
 
 async def _act(task: Task, runtime: Runtime[Context]) -> ToolMessage:
@@ -67,7 +67,8 @@ async def _act(task: Task, runtime: Runtime[Context]) -> ToolMessage:
     entry = context.tools.get(call["name"])
     if entry.risk != "read":
         before = await context.effects.find(_id(call))
-        if before is not None:
+        again = before is not None and before.state == "begun" and entry.safety == "repeatable"
+        if before is not None and not again:
             return await _known(call, before, runtime)
     args = checked_args(entry, call["args"])
     request = Request(call, entry, args, task["versions"])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from nodes.offline_requests import plain_call
 from nodes.reading import Excerpt, Quote, mentions, quotes
 from nodes.reading_question import read_question
 
@@ -51,7 +52,7 @@ def plan(payload: Payload) -> Payload:
     """Fill in `PlanReply`: a question that goes on is joined to the one before it."""
     question, before = str(payload["question"]), str(payload.get("last_question") or "")
     agents = ["librarian", "analyst"]
-    if _OPERATES.search(question):
+    if _OPERATES.search(question) or plain_call(question):
         agents = ["custodian"]
     elif _WRITES.search(question):
         agents.append("writer")
@@ -139,7 +140,10 @@ def _words(text: str) -> set[str]:
 
 
 def choose_call(request: str, specs: Sequence[dict[str, Any]]) -> tuple[str, Payload] | None:
-    """Choose the tool whose name the request speaks, and fill its arguments from the request."""
+    """Choose the tool that a plain request means, or whose name it speaks, with its arguments."""
+    plain = plain_call(request)
+    if plain and plain[0] in [spec["name"] for spec in specs]:
+        return plain
     words = {word.rstrip("s") for word in _words(request)}
     verbs = words | {same for word in words for same in _SAME_VERB.get(word, ())}
     best: tuple[int, str, Payload] | None = None

@@ -31,6 +31,8 @@ class Checked:
     text: str
     citations: list[Citation] = field(default_factory=list)
     objections: list[str] = field(default_factory=list)
+    rejected: int = 0
+    """How many quotes do not stand where they were said to."""
 
 
 async def reviewer(state: DeskState, runtime: Runtime[Context]) -> Command[str]:
@@ -45,7 +47,11 @@ async def reviewer(state: DeskState, runtime: Runtime[Context]) -> Command[str]:
     await _judge(checked, context)
     objections = [objection for each in checked for objection in each.objections]
     context.journal.note(
-        "reviewed", node="reviewer", statements=len(checked), objections=len(objections)
+        "reviewed",
+        node="reviewer",
+        statements=len(checked),
+        objections=len(objections),
+        rejected=sum(each.rejected for each in checked),
     )
     update: dict[str, Any] = {"objections": objections, "rounds": state["rounds"] + 1}
     if memo is not None:
@@ -79,6 +85,7 @@ def _check_claim(claim: ClaimReply, limit: Sequence[str], context: Context) -> C
         try:
             checked.citations.append(verify(cited, limit, context))
         except NotFound as error:
+            checked.rejected += 1
             checked.objections.append(f"“{checked.text}”: {error}")
     return checked
 

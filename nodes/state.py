@@ -5,7 +5,7 @@ are set anew by `new_question` for each run. The classes named `…Reply` are wh
 fill in; what a model says is a proposal, and nothing here trusts it.
 """
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage, HumanMessage, ToolCall
 from langgraph.graph.message import add_messages
@@ -100,6 +100,8 @@ class Task(TypedDict):
     agent: str
     versions: list[str]
     """The versions of the documents that the call rests on; an approval is bound to them."""
+    channel: NotRequired[str]
+    """Where the reply goes in a state of one's own; `scratch` if it is not said."""
 
 
 class DeskState(TypedDict, total=False):

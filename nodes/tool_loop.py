@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
+from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send
 
@@ -60,6 +61,22 @@ def send(agent: str, asked: AIMessage, versions: Sequence[str]) -> Command[str]:
         for call in asked.tool_calls
     ]
     return Command(update={"scratch": [asked]}, goto=tasks)
+
+
+def call_tools(agent: str, reply: AIMessage, runtime: Runtime[Context]) -> Command[str]:
+    """Return the command of an agent in a graph of one's own, whose state has `messages`.
+
+    It has the calls of the model's reply carried out by `act`, which the graph needs as a node of
+    that name and which comes back to the agent; without calls it ends.
+    """
+    calls = own_calls(runtime.context.run_id, task_id(runtime), _wanted(reply))
+    if not calls:
+        return Command(update={"messages": [reply]}, goto=END)
+    asked = AIMessage(content=reply.content, tool_calls=calls, id=f"{calls[0]['id']}-m")
+    tasks = [
+        Send("act", Task(call=call, agent=agent, versions=[], channel="messages")) for call in calls
+    ]
+    return Command(update={"messages": [asked]}, goto=tasks)
 
 
 def _wanted(reply: AIMessage) -> list[ToolCall]:

@@ -3,10 +3,12 @@
 The ledger has one entry for each tool call, by its id, which is stable over a crash:
 
     transaction     [ledger: done, the plan's actions, the event]        one transaction
+    repeatable      [ledger: begun, actions, event] → call → [ledger: done, event]
     at_most_once    [ledger: begun, event] → call → [ledger: done, event]
 
-Killed anywhere, the first either happened whole or not at all. The second, found begun, may or may
-not have happened: nobody repeats it, and a person settles it.
+Killed anywhere, the first either happened whole or not at all. The second, found begun, is called
+again. The third, found begun, may or may not have happened: nobody repeats it, and a person
+settles it.
 """
 
 import asyncio
@@ -73,27 +75,46 @@ class Effects:
             "binding": grant.binding,
         }
         if safety == "at_most_once":
-            begun = self._put(call_id, Outcome("begun"), Absent())
-            await self._trail.commit("effect_begun", [begun], node="act", task=task, **about)
-            if plan.call:
-                await asyncio.to_thread(plan.call)
-            return await self.settle(call_id, Outcome("done", plan.done), task, **about)
-        done = Outcome("done", plan.done)
+            entry = self._put(call_id, Outcome("begun"), Absent())
+            await self._trail.commit("effect_begun", [entry], node="act", task=task, **about)
+        elif safety == "repeatable":
+            begun = Outcome("begun", grant.binding)
+            found = await self._enter("effect_begun", call_id, begun, plan, task, about)
+            if found and found.state != "begun":
+                return found
+            if found and found.text != grant.binding:
+                raise Conflict(f"{tool} was begun, and what was approved has changed since.")
+        else:
+            done = Outcome("done", plan.done)
+            return await self._enter("effect", call_id, done, plan, task, about) or done
+        said = await asyncio.to_thread(plan.call) if plan.call else None
+        text = f"{plan.done}\n{said}" if said else plan.done
+        return await self.settle(call_id, Outcome("done", text), task, **about)
+
+    async def _enter(
+        self,
+        kind: str,
+        call_id: str,
+        outcome: Outcome,
+        plan: Plan,
+        task: str,
+        about: dict[str, Any],
+    ) -> Outcome | None:
+        """Commit the ledger entry with the plan's actions; return the entry if there is one.
+
+        Raises:
+            Conflict: one of the actions does not hold; nothing was done.
+        """
+        entry = self._put(call_id, outcome, Absent())
         try:
-            await self._trail.commit(
-                "effect",
-                [self._put(call_id, done, Absent()), *plan.actions],
-                node="act",
-                task=task,
-                **about,
-            )
+            await self._trail.commit(kind, [entry, *plan.actions], node="act", task=task, **about)
         except ConditionFailed as failure:
             if found := await self.find(call_id):
                 return found
             raise Conflict(
                 f"What was approved no longer applies, and nothing was done: {failure}"
             ) from failure
-        return done
+        return None
 
     async def settle(self, call_id: str, outcome: Outcome, task: str, **about: Any) -> Outcome:
         """Write down how a call that was begun has ended."""

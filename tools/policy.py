@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import Field
 
+from storage.errors import AffidavitError
 from storage.records import Record
-from tools.registry import Entry
+from tools.registry import Entry, checked_args
 
 Verdict = Literal["allow", "ask", "deny"]
 
@@ -53,6 +55,32 @@ class Policy:
             if rule.matches(entry, args, workspace):
                 return rule.verdict, rule.why or f"a rule for {rule.tool} says {rule.verdict}"
         return "deny", "no rule allows it"
+
+
+def guarded(entry: Entry, policy: Policy, workspace: str) -> BaseTool:
+    """Return a tool that asks the policy at each call, and never does more than read or plan.
+
+    What it returns can be kept in any state: text, and no plan.
+    """
+
+    def call(**arguments: Any) -> str:
+        args = checked_args(entry, arguments)
+        verdict, why = policy.decide(entry, args, workspace)
+        if verdict == "deny" or (verdict == "ask" and entry.risk == "read"):
+            raise ToolException(f"{entry.name} is not allowed here: {why}.")
+        try:
+            said = str(entry.tool.invoke(args))
+        except AffidavitError as error:
+            raise ToolException(str(error)) from error
+        return said if entry.risk == "read" else f"Nothing was done. It would: {said}"
+
+    return StructuredTool.from_function(
+        func=call,
+        name=entry.name,
+        description=entry.tool.description,
+        args_schema=entry.tool.args_schema,
+        handle_tool_error=True,
+    )
 
 
 DEFAULT = Policy(

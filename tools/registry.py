@@ -19,10 +19,12 @@ from storage.errors import InvalidInput, NotFound
 from storage.ports import Action
 
 Risk = Literal["read", "write", "destructive"]
-Safety = Literal["transaction", "at_most_once"]
+Safety = Literal["transaction", "repeatable", "at_most_once"]
 """How a write is kept from happening twice.
 
 - `transaction`: its plan is table actions that commit together with their ledger entry.
+- `repeatable`: its plan is table actions that commit together with a note that it was begun, and a
+  call that changes nothing more when it is made again; after a crash it is made again.
 - `at_most_once`: its plan is a call to something that takes no idempotency token. It is begun once;
   if nobody can say whether it was done, a person is asked.
 """
@@ -38,7 +40,8 @@ class Plan:
     shows: str
     done: str
     actions: Sequence[Action] = ()
-    call: Callable[[], None] | None = None
+    call: Callable[[], str | None] | None = None
+    """What is done outside the tables; a text that it returns is added to what is said."""
     prepare: Callable[[], None] | None = None
     """Stores content under its hash before the transaction names it; safe to repeat."""
 
@@ -74,7 +77,7 @@ class Registry:
         if risk != "read" and safety is None:
             raise InvalidInput(
                 f"The tool {tool.name!r} is a {risk} and must declare how it is made safe to "
-                "repeat: safety='transaction' or 'at_most_once'."
+                "repeat: safety='transaction', 'repeatable' or 'at_most_once'."
             )
         self._entries[tool.name] = Entry(tool, risk, safety)
 

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from graph import Orchestrator
 from nodes.context import Context
-from storage.errors import Busy, Conflict, InvalidInput, NotFound
+from storage.errors import Busy, Conflict, InvalidInput, NotAllowed, NotFound, Unavailable
 from storage.fence import load_fences
+from storage.objects import ObjectStore
 from storage.records import Identity, Run
 from tools.registry import Registry, reads
 
@@ -257,6 +258,34 @@ class TestOperating:
         desk.runs.resume(run.id, {run.interrupts[0].id: {"type": "approve"}})
         assert desk.drive(run.id).status == "success"
         assert objects.find("a.md") is None
+
+    def test_what_was_begun_is_brought_to_its_end_on_the_same_approval(
+        self, desk: Orchestrator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        objects = desk.resources.objects
+        objects.keep(b"text")
+        desk.resources.workspace.tables.documents.transact(objects.publish("a.md", b"text", None))
+        run = desk.invoke("Keep a.md until 2040-12-31")
+        desk.runs.resume(run.id, {run.interrupts[0].id: {"type": "approve"}})
+
+        def down(*_: Any) -> None:
+            raise Unavailable("The bucket does not answer.")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ObjectStore, "apply_retention", down)
+            assert desk.drive(run.id).status == "pending"
+        done = desk.drive(run.id)
+
+        assert done.status == "success"
+        assert done.answer
+        assert "a.md, version 1, is retained until 2040-12-31T23:59:59Z." in done.answer.text
+        (blob,) = desk.resources.workspace.buckets.deliverables.list()
+        with pytest.raises(NotAllowed):
+            desk.resources.workspace.buckets.deliverables.delete(blob.key)
+        kinds = [each.event.kind for each in desk.runs.events(run.id)]
+        assert (kinds.count("effect_begun"), kinds.count("effect")) == (1, 1)
+        assert kinds.count("decision") == 1
+        assert desk.audit.verify(run.id).ok
 
     def test_an_injection_in_a_document_does_nothing(self, desk: Orchestrator) -> None:
         text = (

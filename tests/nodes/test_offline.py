@@ -33,6 +33,15 @@ class TestPlan:
             ("List the objects in the bucket deliverables", ["custodian"]),
             ("Delete the object memo.md", ["custodian"]),
             ("Show the logs of the analyst", ["custodian"]),
+            ("Show me the last errors of the analyst", ["custodian"]),
+            ("How many runs failed today?", ["custodian"]),
+            ("Copy memo.md to old/memo.md", ["custodian"]),
+            ("Which errors of the contractor must be corrected?", ["librarian", "analyst"]),
+            (
+                "How many runs of the machine may fail before the warranty ends?",
+                ["librarian", "analyst"],
+            ),
+            ("Must the tenant keep a copy of the lease?", ["librarian", "analyst"]),
         ],
     )
     def test_who_works_on_it(self, question: str, agents: list[str]) -> None:
@@ -122,6 +131,42 @@ class TestTools:
                 'Put the item pk=item/x sk=s into the table memory: {"a": 1}',
                 "put_item",
                 {"pk": "item/x", "sk": "s", "table": "memory", "body": {"a": 1}},
+            ),
+            (
+                "Show me the last errors of the analyst",
+                "query_logs",
+                {"group": "analyst", "minutes": 10080, "contains": '"failed"'},
+            ),
+            (
+                "Please show the errors of the Writer in the last hour.",
+                "query_logs",
+                {"group": "writer", "minutes": 60, "contains": '"failed"'},
+            ),
+            (
+                "How many runs failed today?",
+                "get_metrics",
+                {"name": "runs_error", "minutes": 1440},
+            ),
+            (
+                "How many runs were successful this week?",
+                "get_metrics",
+                {"name": "runs_success", "minutes": 10080},
+            ),
+            (
+                "Copy memo.md to archive/old.md.",
+                "copy_object",
+                {"key": "memo.md", "to": "archive/old.md"},
+            ),
+            (
+                "Keep memo.md until 2030-12-31",
+                "set_retention",
+                {"key": "memo.md", "until": "2030-12-31"},
+            ),
+            ("Make a link to 'memo.md'", "presign_object", {"key": "memo.md"}),
+            (
+                "Tag memo.md with case=A-1, team=legal",
+                "tag_object",
+                {"key": "memo.md", "tags": {"case": "A-1", "team": "legal"}},
             ),
             ("Make me a sandwich", "", {}),
         ],

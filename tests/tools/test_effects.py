@@ -10,7 +10,7 @@ from storage.audit import AuditLog
 from storage.errors import ConditionFailed, Conflict, LeaseLost
 from storage.leases import claim
 from storage.objects import ObjectStore
-from storage.ports import Action, Item, Put, VersionIs
+from storage.ports import Absent, Action, Item, Put, VersionIs
 from storage.records import Identity, Run
 from storage.runs import RunStore
 from storage.signing import open_signer
@@ -159,6 +159,57 @@ class TestAtMostOnce:
         with pytest.raises(ConditionFailed):
             as_owner(runs, workspace, lambda effects: effects.settle("call-1", other, "task"))
         assert kinds(runs).count("effect") == 1
+
+
+class TestRepeatable:
+    """What changes nothing more when it is done again is done again after a crash."""
+
+    def plan(self, call: Callable[[], str | None]) -> Plan:
+        put = Put(Item("item/a", "s", {"n": 1}), Absent(), table="memory")
+        return Plan(shows="", done="Kept.", actions=[put], call=call)
+
+    def test_it_commits_then_calls_then_says_what_came_of_it(
+        self, runs: RunStore, workspace: Workspace
+    ) -> None:
+        def call() -> str:
+            return f"It is {workspace.tables.memory.get('item/a', 's') is not None}."
+
+        done = as_owner(runs, workspace, perform(self.plan(call), "repeatable"))
+        assert done == Outcome("done", "Kept.\nIt is True.")
+        assert kinds(runs)[-2:] == ["effect_begun", "effect"]
+        assert verify_run(runs, "r-1").ok
+
+    def test_killed_in_between_it_is_called_again(
+        self, runs: RunStore, workspace: Workspace
+    ) -> None:
+        def killed() -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            as_owner(runs, workspace, perform(self.plan(killed), "repeatable"))
+
+        calls: list[int] = []
+        again = self.plan(lambda: calls.append(1))
+        for _ in range(2):
+            done = as_owner(runs, workspace, perform(again, "repeatable"))
+            assert done == Outcome("done", "Kept.")
+        assert calls == [1]
+        assert kinds(runs).count("effect") == 1
+
+    def test_another_approval_does_not_go_on_from_the_first(
+        self, runs: RunStore, workspace: Workspace
+    ) -> None:
+        with pytest.raises(ZeroDivisionError):
+            as_owner(runs, workspace, perform(self.plan(lambda: str(1 / 0)), "repeatable"))
+
+        other = Grant(by="ann", binding="another")
+        plan = self.plan(lambda: None)
+        with pytest.raises(Conflict, match="changed since"):
+            as_owner(
+                runs,
+                workspace,
+                lambda effects: effects.perform("call-1", "t", "repeatable", plan, other, "task"),
+            )
 
 
 def test_an_answer_that_was_lost_is_found_again(
