@@ -25,14 +25,9 @@ class Moment:
     """A file that gets the number of writes that there were."""
 
 
-def run_cli(argv: list[str], home: str, moment: Moment, log: str) -> None:
+def run_cli(argv: list[str], environment: dict[str, str], moment: Moment, log: str) -> None:
     """Run the command line in this process, armed."""
-    os.environ |= {
-        "AFFIDAVIT_HOME": f"{home}/home",
-        "AFFIDAVIT_SIGNING_KEY": f"{home}/keys/signing.key",
-        "AFFIDAVIT_MODEL": "offline",
-        "AFFIDAVIT_LEASE_SECONDS": "1",
-    }
+    os.environ |= environment
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)

@@ -8,7 +8,6 @@ document, deliverable, effect or event is doubled or missing.
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -16,12 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from graph import Orchestrator
-from graph.settings import Settings
 from storage.records import Answer, Run
+from tests.aws import Aws
 from tests.graph.conftest import LEASE, SUPPLY
 from tests.kill.armed import Moment, run_cli
 
@@ -39,16 +39,27 @@ _children.set_forkserver_preload(["graph", "scripts.cli", "tests.kill.armed"])
 
 @dataclass
 class Home:
-    """A home directory and the key beside it, and the command line on them."""
+    """A home directory, the key beside it, an account if there is one, and the command line."""
 
     path: Path
+    aws: Aws | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "AFFIDAVIT_HOME": f"{self.path}/home",
+            "AFFIDAVIT_SIGNING_KEY": f"{self.path}/keys/signing.key",
+            "AFFIDAVIT_MODEL": "offline",
+            "AFFIDAVIT_LEASE_SECONDS": "1",
+            **(self.aws.settings() if self.aws else {}),
+        }
 
     @property
     def log(self) -> str:
         return f"{self.path}/log"
 
     def start(self, *argv: str, moment: Moment | None = None) -> Any:
-        given = (list(argv), str(self.path), moment or Moment(), self.log)
+        given = (list(argv), self.environment, moment or Moment(), self.log)
         child = _children.Process(target=run_cli, args=given)
         child.start()
         return child
@@ -65,15 +76,15 @@ class Home:
 
     @contextmanager
     def desk(self) -> Iterator[Orchestrator]:
-        settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]
-            home=self.path / "home",
-            signing_key=self.path / "keys" / "signing.key",
-            model="offline",
-            lease_seconds=1,
-        )
-        with Orchestrator.open(settings=settings) as desk:
+        with mock.patch.dict(os.environ, self.environment), Orchestrator.open() as desk:
             yield desk
+
+    def stock(self) -> "Home":
+        with self.desk() as desk:
+            desk.documents.add(LEASE.encode(), name="lease.txt")
+            desk.documents.add(SUPPLY.encode(), name="supply.txt")
+            desk.documents.index()
+        return self
 
     def newest(self) -> Run:
         with self.desk() as desk:
@@ -125,31 +136,23 @@ def trace(home: Home, run: Run) -> Trace:
     return Trace(run.answer, tuple(finished.values()), published, kinds.count("effect"))
 
 
-@pytest.fixture(scope="session")
-def stocked(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with two documents."""
-    home = Home(tmp_path_factory.mktemp("stocked"))
-    with home.desk() as desk:
-        desk.documents.add(LEASE.encode(), name="lease.txt")
-        desk.documents.add(SUPPLY.encode(), name="supply.txt")
-        desk.documents.index()
-    return home
-
-
-@pytest.fixture
-def home(stocked: Home, tmp_path: Path) -> Home:
-    return Home(shutil.copytree(stocked.path, tmp_path / "copy"))
+@pytest.fixture(params=["embedded", "aws"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """A home with two documents, on each back end."""
+    aws = request.getfixturevalue("aws") if request.param == "aws" else None
+    return Home(tmp_path, aws).stock()
 
 
 @pytest.fixture(scope="session")
-def undisturbed(
-    stocked: Home, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Trace, int]]:
-    """For each question: the trace of a run that nothing disturbs, and how often it writes."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Trace, int]]:
+    """For each question: the trace of a run that nothing disturbs, and how often it writes.
+
+    What is killed on AWS, too, has to end as it does here, on the embedded back end.
+    """
     found = {}
     for question in (QUESTION, MEMO, STATUS):
         folder = tmp_path_factory.mktemp("undisturbed")
-        home = Home(shutil.copytree(stocked.path, folder / "copy"))
+        home = Home(folder).stock()
         count = folder / "count"
         home.run("ask", question, moment=Moment(count_to=str(count)))
         found[question] = (trace(home, home.finish()), int(count.read_text()))
