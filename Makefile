@@ -23,21 +23,24 @@ test: $(READY)  ## the tests, in parallel
 slow: $(READY)  ## the whole of what `test` samples
 	@$(BIN)/pytest -n auto
 
-check: $(READY)  ## format, lint, types, import contract
+check: $(READY)  ## format, lint, types, import contract, template
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/cfn-lint storage/aws/infrastructure.yaml
 
 bench: $(READY)  ## what it costs, beside a peer in the same run
-	@for bench in scripts/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+	@for bench in scripts/bench_*.py; do PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
 
 up: $(READY)  ## the page and a worker, on this machine
 	@$(BIN)/affidavit up
 
-lock:  ## write requirements.lock anew (needs uv)
+lock:  ## write requirements.lock anew, and its part that runs without tests (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
 		--no-header --no-annotate pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate -c requirements.lock pyproject.toml -o requirements-run.lock
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info

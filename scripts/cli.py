@@ -414,6 +414,37 @@ def up(
 
 @app.command()
 @command
+def setup(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    destroy: Annotated[bool, typer.Option(help="Take down what holds no data.")] = False,
+    and_data: Annotated[
+        str, typer.Option(metavar="PREFIX", help="With --destroy: delete all data of PREFIX too.")
+    ] = "",
+    as_json: Json = False,
+) -> int:
+    """Set up the AWS account: show what is missing or was changed, ask, and put it right.
+
+    Safe to run again, also after it was interrupted. With --json and without --yes it only looks,
+    and exits 1 if there is anything to do.
+    """
+    from scripts.setup_aws_infrastructure import set_up, take_down
+
+    if and_data and not destroy:
+        raise typer.BadParameter("--and-data goes with --destroy.")
+    return take_down(yes, and_data, as_json) if destroy else set_up(yes, as_json)
+
+
+@app.command()
+@command
+def doctor(as_json: Json = False) -> int:
+    """Check everything that a run needs, by using it; each trouble comes with its remedy."""
+    from scripts.doctor import examine
+
+    return examine(as_json)
+
+
+@app.command()
+@command
 def demo() -> int:
     """Add four samples, ask three questions, publish a memo; nothing from outside is needed."""
     from scripts.demo import run_demo
