@@ -75,6 +75,8 @@ def _show(plan: "Plan") -> None:
         f"{names.prefix}.",
         soft_wrap=True,
     )
+    if not plan.over_tls:
+        printing.err.print("The endpoint has no TLS, so the buckets will not ask for it.")
     if plan.deploy:
         verb = "is made" if not plan.status else f"({plan.status}) is brought up to date"
         printing.err.print(f"The stack {names.stack} {verb}.")

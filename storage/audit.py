@@ -12,6 +12,7 @@ Content is referred to by its hash, so that erasing a document leaves the chain 
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from typing import Any, Final, cast
 
 from pydantic import Field
 
-from storage.errors import InvalidInput, Tampered
+from storage.errors import AffidavitError, InvalidInput, Tampered
 from storage.keys import key
 from storage.ports import Absent, Blobs, Item, Put, Table
 from storage.records import Record
 from storage.signing import Signer, verifies
+
+logger = logging.getLogger(__name__)
 
 GENESIS: Final = "0" * 64
 EVENTS: Final = "e/"
@@ -181,9 +184,15 @@ class AuditLog:
         return Put(Item(_pk(run_id), f"{ANCHORS}{key(seq)}", dict(anchor)), table="audit")
 
     def copy_anchor(self, anchor: Put) -> None:
-        """Keep a copy of a committed anchor in the bucket, where the chain's writers do not."""
+        """Keep a copy of a committed anchor in the bucket, where the chain's writers do not.
+
+        What it is a copy of has been committed: a bucket that does not take it undoes nothing.
+        """
         name = f"anchors/{anchor.item.pk}/{anchor.item.sk.removeprefix(ANCHORS)}.json"
-        self._blobs.put(name, canonical(dict(anchor.item.body)))
+        try:
+            self._blobs.put(name, canonical(dict(anchor.item.body)))
+        except AffidavitError as error:
+            logger.warning("An anchor could not be copied to the bucket: %s", error)
 
     def verify(self, run_id: str) -> Verdict:
         """Recompute the whole chain and compare it with its anchors and their copies.

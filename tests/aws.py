@@ -70,8 +70,8 @@ class Aws:
 
 
 @contextmanager
-def start() -> Iterator[Aws]:
-    """Start a server with all resources; its process ends in any case when this one does."""
+def start(*, empty: bool = False) -> Iterator[Aws]:
+    """Start a server with all resources, or none; its process ends when this one does."""
     process = subprocess.Popen(
         [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -81,7 +81,8 @@ def start() -> Iterator[Aws]:
         port = int(process.stdout.readline())
         aws = Aws(f"http://127.0.0.1:{port}", Names("affidavit", ACCOUNT, REGION), process.pid)
         clients = aws.clients()
-        make_resources(clients, aws.names)
+        if not empty:
+            make_resources(clients, aws.names)
         clients.close()
         yield aws
     finally:

@@ -34,7 +34,11 @@ class Installation:
         self.infrastructure = self.of(self.clients)
 
     def of(self, clients: Clients, account: str = ACCOUNT) -> Infrastructure:
-        return Infrastructure(clients, account=account, prefix=self.prefix, look_seconds=0.01)
+        # As on AWS itself, although the tests' server has no TLS.
+        tls = {"RequireTls": "true"}
+        return Infrastructure(
+            clients, account=account, prefix=self.prefix, parameters=tls, look_seconds=0.01
+        )
 
     def set_up(self) -> None:
         self.infrastructure.apply(self.infrastructure.plan(quiet), quiet)
@@ -42,8 +46,8 @@ class Installation:
     def differences(self) -> list[str]:
         return [str(difference) for difference in self.infrastructure.plan(quiet).differences]
 
-    def resources(self) -> list[Resource]:
-        return resources(self.names, {})
+    def resources(self, *, tls: bool = True) -> list[Resource]:
+        return resources(self.names, {"RequireTls": str(tls).lower()})
 
 
 def quiet(_: str) -> None:

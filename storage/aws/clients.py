@@ -111,6 +111,11 @@ class Clients:
                 return str(region)
         raise InvalidInput(NO_REGION)
 
+    @property
+    def over_tls(self) -> bool:
+        """Whether objects are reached over TLS; an endpoint of one's own may have none."""
+        return str(self.s3.meta.endpoint_url).startswith("https://")
+
     def close(self) -> None:
         """Close the connections."""
         with self._lock:

@@ -7,6 +7,7 @@ back, property by property, and what is not as the template says is set right.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from storage.aws.account import Caller, check_account
@@ -27,13 +28,18 @@ from storage.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the set-up would do. `deploy`: the stack has to be made or changed."""
+    """What the set-up would do.
+
+    `deploy`: the stack has to be made or changed. `over_tls`: the buckets refuse whoever comes
+    without TLS, unless the endpoint that is set has none.
+    """
 
     names: Names
     caller: Caller
     status: str
     deploy: bool
     differences: tuple[Difference, ...]
+    over_tls: bool = True
 
     @property
     def empty(self) -> bool:
@@ -54,6 +60,7 @@ class Plan:
             "caller": self.caller.arn,
             "region": self.names.region,
             "prefix": self.names.prefix,
+            "tls": self.over_tls,
             "stack": {"name": self.names.stack, "status": self.status, "deploy": self.deploy},
             "changes": [
                 {
@@ -101,8 +108,7 @@ class Infrastructure:
         self._account = account
         self.prefix = prefix
         self._look = look_seconds
-        given = {**parameter_defaults(), **(parameters or {})}
-        self._parameters = {**given, "Prefix": prefix}
+        self._given = {**(parameters or {}), "Prefix": prefix}
 
     def plan(self, progress: Progress) -> Plan:
         """Look at everything and change nothing.
@@ -119,7 +125,8 @@ class Infrastructure:
         deploy = not stack.is_current(template_text(), self._parameters)
         wanted = resources(names, self._parameters)
         differences = Live(self._clients, names.account).differences(wanted, progress)
-        return Plan(names, caller, status, deploy, tuple(differences))
+        over_tls = self._parameters["RequireTls"] == "true"
+        return Plan(names, caller, status, deploy, tuple(differences), over_tls)
 
     def apply(self, plan: Plan, progress: Progress) -> Plan:
         """Do what the plan shows, read everything back, and return what is left to do.
@@ -178,6 +185,11 @@ class Infrastructure:
         if not kept and stack.status():
             stack.delete(progress)
         return kept
+
+    @cached_property
+    def _parameters(self) -> dict[str, str]:
+        tls = {"RequireTls": "true" if self._clients.over_tls else "false"}
+        return {**parameter_defaults(), **tls, **self._given}
 
     def _checked(self) -> tuple[Caller, Names]:
         caller = check_account(self._clients, self._account)

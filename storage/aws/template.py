@@ -110,8 +110,9 @@ def data_template_text() -> str:
         for logical, resource in parsed["Resources"].items()
         if "DeletionPolicy" in resource or resource["Type"] == "AWS::S3::BucketPolicy"
     }
-    rest = {name: part for name, part in parsed.items() if name != "Conditions"}
-    return json.dumps({**rest, "Resources": kept}, indent=1)
+    used = {resource.get("Condition") for resource in kept.values()}
+    conditions = {name: each for name, each in parsed["Conditions"].items() if name in used}
+    return json.dumps({**parsed, "Conditions": conditions, "Resources": kept}, indent=1)
 
 
 def parameter_defaults() -> dict[str, str]:
@@ -123,7 +124,11 @@ def parameter_defaults() -> dict[str, str]:
 def resources(names: Names, parameters: Mapping[str, str]) -> list[Resource]:
     """Return what should stand in an account, in the order of the template."""
     resolver = _Resolver(names, {**parameter_defaults(), **parameters, "Prefix": names.prefix})
-    return [resolver.resource(logical) for logical in _parsed()["Resources"]]
+    return [
+        resolver.resource(logical)
+        for logical, raw in _parsed()["Resources"].items()
+        if resolver.holds(raw.get("Condition"))
+    ]
 
 
 class _Resolver:
@@ -160,7 +165,7 @@ class _Resolver:
             case {"Fn::GetAtt": [str(logical), str(attribute)]}:
                 return self._attribute(logical, attribute)
             case {"Fn::If": [str(condition), yes, no]}:
-                return self._value(yes if self._holds(condition) else no)
+                return self._value(yes if self.holds(condition) else no)
             case dict():
                 pairs = ((key, self._value(value)) for key, value in raw.items())
                 return {key: value for key, value in pairs if value is not _NO_VALUE}
@@ -168,8 +173,10 @@ class _Resolver:
                 return [self._value(value) for value in raw]
         return raw
 
-    def _holds(self, name: str) -> bool:
-        """Tell whether a condition holds; the template has the one form `not equal`."""
+    def holds(self, name: str | None) -> bool:
+        """Tell whether a condition holds, if any; the template has the one form `not equal`."""
+        if name is None:
+            return True
         (left, right) = _parsed()["Conditions"][name]["Fn::Not"][0]["Fn::Equals"]
         return bool(self._value(left) != self._value(right))
 

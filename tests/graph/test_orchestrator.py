@@ -124,6 +124,18 @@ class TestAsking:
             assert said in answer.text
 
 
+def test_a_bucket_that_takes_no_copy_of_an_anchor_undoes_nothing(
+    desk: Orchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> bool:
+        raise Unavailable("The bucket does not answer.")
+
+    monkeypatch.setattr(type(desk.resources.workspace.buckets.state), "put", refuse)
+    run = desk.invoke("What does it cost?")
+    assert (run.status, run.error) == ("success", "")
+    assert desk.audit.verify(run.id).ok
+
+
 class TestAdding:
     def test_the_same_bytes_are_one_document(self, desk: Orchestrator) -> None:
         first, new = desk.documents.add_new(LEASE.encode(), name="a.txt")

@@ -305,7 +305,7 @@ class TestChangesByHand:
 class TestTakingDown:
     @pytest.fixture
     def standing(self, standing: Installation) -> Installation:
-        """Without the policies of the buckets: the tests' server speaks HTTP, which they refuse."""
+        """Without the policies of the buckets, which refuse the plain HTTP of the tests' server."""
         for bucket in map(standing.names.bucket, BUCKETS):
             standing.clients.s3.delete_bucket_policy(Bucket=bucket)
         return standing
