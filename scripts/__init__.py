@@ -1,1 +1,3 @@
 """The command line and programs that are run once."""
+
+__version__ = "0.1.0"

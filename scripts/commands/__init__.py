@@ -1,0 +1,1 @@
+"""The commands of `affidavit`, by what they are about."""

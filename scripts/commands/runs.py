@@ -1,0 +1,141 @@
+"""Commands on runs: ask, resume, show, list, cancel, check the record, give an opinion."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts.commands.base import (
+    DONE,
+    FAILED,
+    Json,
+    Limit,
+    RunId,
+    Thread,
+    Workspace,
+    app,
+    audit,
+    command,
+    emit,
+    opened,
+    show_run,
+)
+
+if TYPE_CHECKING:
+    from graph import Orchestrator
+    from storage.records import Run
+
+
+@app.command()
+@command
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in plain words.")],
+    document: Limit = None,
+    thread: Thread = None,
+    workspace: Workspace = "",
+    as_json: Json = False,
+) -> int:
+    """Ask a question; the answer quotes the page that proves it, or says there is none."""
+    with opened(workspace) as desk:
+        run = desk.runs.submit(question, documents=document or [], thread=thread, driven_here=True)
+        return _driven(desk, run.id, as_json)
+
+
+def _driven(desk: "Orchestrator", run_id: str, as_json: bool) -> int:
+    """Drive a run here and print it; one that stays due, as a service failed, is not done."""
+    run = _drive(desk, run_id)
+    code = show_run(run, as_json)
+    return FAILED if run.status == "pending" else code
+
+
+def _drive(desk: "Orchestrator", run_id: str) -> "Run":
+    """Drive a run here, with what the agents do on standard error."""
+    from scripts import printing, progress
+
+    run = desk.runs.get(run_id)
+    printing.err.print(f"[dim]run {run_id}  thread {run.thread_id}[/dim]")
+    try:
+        with progress.shown(desk, run_id) as say:
+            return desk.drive(run_id, progress=say)
+    except KeyboardInterrupt:
+        printing.err.print(f"Stopped; nothing is lost. `affidavit resume {run_id}` goes on.")
+        raise typer.Exit(FAILED) from None
+
+
+@app.command()
+@command
+def resume(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> int:
+    """Go on with a run from where it stands: after a crash, a decision or an error."""
+    with opened(workspace) as desk:
+        run = desk.runs.get(run_id)
+        if run.status == "error":
+            desk.runs.retry(run_id)
+        elif run.ended or run.status == "interrupted":
+            return show_run(run, as_json)
+        return _driven(desk, run_id, as_json)
+
+
+@app.command()
+@command
+def show(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> int:
+    """Show a run: its answer, or what it waits for."""
+    with opened(workspace) as desk:
+        show_run(desk.runs.get(run_id), as_json)
+        return DONE
+
+
+@app.command()
+@command
+def runs(
+    status: Annotated[str | None, typer.Option(help="Only runs with this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    workspace: Workspace = "",
+    as_json: Json = False,
+) -> None:
+    """List the runs, newest first."""
+    from scripts import printing
+
+    known = ("pending", "running", "interrupted", "success", "error", "timeout", "cancelled")
+    if status is not None and status not in known:
+        raise typer.BadParameter(f"{status!r} is none of {', '.join(known)}.")
+    with opened(workspace) as desk:
+        found = desk.runs.list(status=status, limit=limit)  # type: ignore[arg-type]
+    emit(found) if as_json else printing.runs(found)
+
+
+@app.command()
+@command
+def cancel(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> None:
+    """End a run; whoever drives it changes nothing more."""
+    with opened(workspace) as desk:
+        show_run(desk.runs.cancel(run_id), as_json)
+
+
+@app.command()
+@command
+def feedback(
+    run_id: RunId,
+    up: Annotated[bool, typer.Option("--up/--down", help="A thumb up or down.")] = True,
+    comment: Annotated[str, typer.Option(help="What to say about it.")] = "",
+    workspace: Workspace = "",
+    as_json: Json = False,
+) -> None:
+    """Say what you think of an answer; it is kept with the run."""
+    with opened(workspace) as desk:
+        kept = desk.feedback.add(run_id, "up" if up else "down", comment)
+    emit(kept.model_dump(mode="json")) if as_json else print("Thank you; it is kept with the run.")
+
+
+@audit.command()
+@command
+def verify(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> int:
+    """Recompute the chain of a run and compare it with its signed anchors."""
+    with opened(workspace) as desk:
+        verdict = desk.audit.verify(run_id)
+    if as_json:
+        emit(verdict.model_dump())
+    elif verdict.first_bad is None:
+        print(f"{verdict.events} events, each as it was recorded.")
+    else:
+        bad = verdict.first_bad
+        print(f"Event {bad.seq} is wrong ({bad.where}): {bad.why}.")
+    return DONE if verdict.ok else FAILED
