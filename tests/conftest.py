@@ -58,6 +58,16 @@ def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 @pytest.fixture(params=["embedded", "aws"])
+def chosen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A back end chosen by the environment, as a user does; its name."""
+    monkeypatch.delenv("AFFIDAVIT_BACKEND", raising=False)
+    if request.param == "aws":
+        for name, value in request.getfixturevalue("aws").settings().items():
+            monkeypatch.setenv(name, value)
+    return str(request.param)
+
+
+@pytest.fixture(params=["embedded", "aws"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     opened: Backend
     if request.param == "aws":

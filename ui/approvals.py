@@ -97,13 +97,18 @@ def _reject(run: Run, interrupt: Interrupt) -> None:
         st.expander("Reject …"),
         st.form(f"reject-{interrupt.id}", border=False, enter_to_submit=True),
     ):
-        reason = st.text_input("Why? The agents are told.", key=f"why-{interrupt.id}")
-        if st.form_submit_button("Reject"):
-            if not reason.strip():
-                markup.callout("info", "Say why, in a few words.")
-            else:
-                decide(run.id, interrupt.id, {"type": "reject", "message": reason.strip()})
-                st.rerun()
+        st.text_input("Why? The agents are told.", key=f"why-{interrupt.id}")
+        st.form_submit_button("Reject", on_click=_rejected, args=(run.id, interrupt.id))
+        if st.session_state.pop(f"unsaid-{interrupt.id}", False):
+            markup.callout("info", "Say why, in a few words.")
+
+
+def _rejected(run_id: str, interrupt_id: str) -> None:
+    reason = str(st.session_state.get(f"why-{interrupt_id}") or "").strip()
+    if reason:
+        decide(run_id, interrupt_id, {"type": "reject", "message": reason})
+    else:
+        st.session_state[f"unsaid-{interrupt_id}"] = True
 
 
 def _edit(run: Run, interrupt: Interrupt, request: Mapping[str, Any]) -> None:
@@ -113,24 +118,31 @@ def _edit(run: Run, interrupt: Interrupt, request: Mapping[str, Any]) -> None:
         st.expander("Change it, then approve …"),
         st.form(f"edit-{interrupt.id}", border=False, enter_to_submit=False),
     ):
-        written = {name: _field(interrupt, name, value) for name, value in given.items()}
-        if not st.form_submit_button("Approve as changed"):
-            return
-        try:
-            args = {
-                name: text if isinstance(given[name], str) else json.loads(text)
-                for name, text in written.items()
-            }
-        except ValueError as error:
-            markup.callout("error", "One of the fields is no JSON.", str(error))
-            return
-        action = {"name": request["name"], "args": args}
-        decide(run.id, interrupt.id, {"type": "edit", "edited_action": action})
-        st.rerun()
+        for name, value in given.items():
+            _field(interrupt, name, value)
+        changed = (run.id, interrupt.id, str(request["name"]), given)
+        st.form_submit_button("Approve as changed", on_click=_edited, args=changed)
+        if wrong := st.session_state.pop(f"wrong-{interrupt.id}", None):
+            markup.callout("error", "One of the fields is no JSON.", wrong)
 
 
-def _field(interrupt: Interrupt, name: str, value: Any) -> str:
+def _edited(run_id: str, interrupt_id: str, tool: str, given: Mapping[str, Any]) -> None:
+    try:
+        args = {
+            name: text if isinstance(given[name], str) else json.loads(text)
+            for name in given
+            for text in [str(st.session_state[f"arg-{interrupt_id}-{name}"])]
+        }
+    except ValueError as error:
+        st.session_state[f"wrong-{interrupt_id}"] = str(error)
+        return
+    edit = {"type": "edit", "edited_action": {"name": tool, "args": args}}
+    decide(run_id, interrupt_id, edit)
+
+
+def _field(interrupt: Interrupt, name: str, value: Any) -> None:
     text, key = _text(value), f"arg-{interrupt.id}-{name}"
     if len(text) > _LONG or "\n" in text:
-        return st.text_area(markup.plain(name), text, key=key, height=220)
-    return st.text_input(markup.plain(name), text, key=key)
+        st.text_area(markup.plain(name), text, key=key, height=220)
+    else:
+        st.text_input(markup.plain(name), text, key=key)

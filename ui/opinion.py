@@ -41,10 +41,16 @@ def _comment(desk: Orchestrator, run_id: str, rating: Literal["down", "up"], key
         st.popover("Comment", icon=":material/comment:", type="tertiary", key=key),
         st.form(f"{key}-form", border=False),
     ):
-        text = st.text_area("What should be known about this answer?", max_chars=2000)
-        if st.form_submit_button("Keep") and text.strip():
-            parts.attempt(desk.feedback.add, run_id, rating, text.strip())
-            st.rerun()
+        text = f"{key}-text"
+        st.text_area("What should be known about this answer?", max_chars=2000, key=text)
+        st.form_submit_button("Keep", on_click=_said, args=(desk, run_id, rating, text))
+
+
+def _said(desk: Orchestrator, run_id: str, rating: Literal["down", "up"], key: str) -> None:
+    # A callback is run whole; what a page does with a button's value is lost where the next
+    # message of the browser comes first.
+    if text := str(st.session_state.get(key) or "").strip():
+        parts.attempt(desk.feedback.add, run_id, rating, text)
 
 
 def comments(kept: Sequence[Feedback]) -> None:

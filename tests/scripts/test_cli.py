@@ -20,14 +20,14 @@ Cli = Callable[..., Result]
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str) -> Cli:
     """Run the command line on a home of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AFFIDAVIT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AFFIDAVIT_SIGNING_KEY", str(tmp_path / "keys" / "signing.key"))
     monkeypatch.setenv("AFFIDAVIT_LEASE_SECONDS", "1")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    for name in ("AFFIDAVIT_MODEL", "AFFIDAVIT_WORKSPACE", "AFFIDAVIT_BACKEND"):
+    for name in ("AFFIDAVIT_MODEL", "AFFIDAVIT_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "lease.txt").write_text(LEASE)
     (tmp_path / "supply.txt").write_text(SUPPLY)
@@ -247,6 +247,7 @@ def test_nothing_found_is_said(stocked: Cli, tmp_path: Path) -> None:
     assert "no file in empty" in stocked("add", "empty", code=1).stderr
 
 
+@pytest.mark.parametrize("chosen", ["embedded"], indirect=True)
 def test_a_damaged_database_is_named_with_the_remedy(stocked: Cli, tmp_path: Path) -> None:
     (tmp_path / "home" / "affidavit.sqlite").write_bytes(b"no database" * 1000)
     assert "Put a copy of its directory back" in stocked("runs", code=1).stderr
@@ -256,6 +257,7 @@ def test_the_version_is_printed(cli: Cli) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", cli("--version").stdout)
 
 
+@pytest.mark.parametrize("chosen", ["embedded"], indirect=True)
 def test_a_home_that_cannot_be_made_is_said(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,13 @@ Serve = Callable[[], str]
 
 
 @pytest.fixture
+def home(home: Path, chosen: str) -> Path:
+    """The home of these tests, on either back end."""
+    assert chosen
+    return home
+
+
+@pytest.fixture
 def page() -> Iterator[Page]:
     """A browser's page that may talk to this machine only."""
     chromium = shutil.which("chromium") or "/usr/bin/chromium"
