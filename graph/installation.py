@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from graph.resources import open_model
 from graph.settings import OFFLINE, Settings, read_settings
 from storage.errors import AffidavitError, InvalidInput
-from storage.health import Check, checked
+from storage.health import REACH, Check, checked
 
 if TYPE_CHECKING:
     from storage.aws.infrastructure import Infrastructure
@@ -55,7 +55,10 @@ def health() -> Iterator[Check]:
 
         yield from embedded_health(settings.home)
     yield checked(
-        "model", lambda: _ask_model(settings), "Check OPENAI_API_KEY and AFFIDAVIT_MODEL."
+        "model",
+        lambda: _ask_model(settings),
+        "Check OPENAI_API_KEY and AFFIDAVIT_MODEL.",
+        silent=REACH,
     )
 
 

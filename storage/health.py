@@ -3,8 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from storage.errors import AffidavitError
+from storage.errors import AffidavitError, Unavailable
+
+REACH: Final = (
+    "Check that it runs and can be reached from here: the network, the region, and endpoints that "
+    "are set (AWS_ENDPOINT_URL…, AFFIDAVIT_MODEL_BASE_URL)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +23,16 @@ class Check:
     remedy: str = ""
 
 
-def checked(name: str, use: Callable[[], str], remedy: str) -> Check:
-    """Use a thing, and return how it did; what it says of itself is the detail."""
+def checked(name: str, use: Callable[[], str], remedy: str, *, silent: str = "") -> Check:
+    """Use a thing, and return how it did; what it says of itself is the detail.
+
+    `silent` is the remedy where it does not answer at all, if that is another.
+    """
     started = time.perf_counter()
     try:
         detail = use()
+    except Unavailable as error:
+        return Check(name, False, str(error), silent or remedy)
     except AffidavitError as error:
         return Check(name, False, str(error), remedy)
     except OSError as error:

@@ -9,8 +9,8 @@ moto loses updates under threads and tears transactions. So bodies are read by a
 there are connections, so that one half-sent request holds up nobody, and then requests are
 dispatched one at a time. `POST /forget` deletes what is stored and keeps what it is stored in.
 
-Two things that moto passes over are done here, because the set-up relies on them: S3 refuses
-whoever names another owner of a bucket than it has, and `UpdateTable` changes the encryption.
+One thing that moto passes over is done here, because the set-up relies on it: S3 refuses whoever
+names another owner of a bucket than it has.
 """
 
 import io
@@ -25,7 +25,6 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.responses import DynamoHandler
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -94,18 +93,6 @@ def is_anothers(environ: dict[str, Any]) -> bool:
     named = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER")
     owners = s3_backends.bucket_accounts.get(environ["PATH_INFO"].split("/")[1])
     return bool(named and owners) and named not in owners
-
-
-def update_table(self: DynamoHandler, moto_update_table: Any = DynamoHandler.update_table) -> Any:
-    """Do what moto does, and set the encryption."""
-    result = moto_update_table(self)
-    if encryption := self.body.get("SSESpecification"):
-        table = self.dynamodb_backend.get_table(self.body["TableName"])
-        table.sse_specification = {"KMSMasterKeyId": "aws/dynamodb", **encryption}
-    return result
-
-
-DynamoHandler.update_table = update_table
 
 
 def forget() -> None:

@@ -150,6 +150,11 @@ def _of_an_answer(error: ClientError, resource: str) -> AffidavitError:
         return Unavailable(f"{resource} was being changed by others all the time. Try again.")
     if code in _BUSY:
         return Unavailable(f"{resource} takes no more requests at the moment ({code}). Try again.")
+    if code == "BucketAlreadyExists":
+        return NotAllowed(
+            "A bucket of that name belongs to another account: names of buckets are shared by all "
+            "accounts of the world. Set AFFIDAVIT_PREFIX to a prefix that nobody has."
+        )
     if code in _MISSING:
         return NotFound(
             f"There is no {resource} in this account and region. Run `affidavit setup`, or set "

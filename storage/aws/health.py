@@ -17,7 +17,7 @@ from storage.aws.clients import Clients
 from storage.aws.errors import AwsError, translate
 from storage.aws.names import Names
 from storage.errors import AffidavitError
-from storage.health import Check, checked
+from storage.health import REACH, Check, checked
 from storage.ports import BUCKETS, LOG_GROUPS, TABLES
 
 _THREADS: Final = 8
@@ -28,7 +28,7 @@ def health(prefix: str, account: str, clients: Clients | None = None) -> Iterato
     """Yield how the account, each table, bucket and log group, the queue and the metrics do."""
     clients = clients or Clients(attempts=1, read_seconds=5)
     remedy = "Set the credentials of the account that AFFIDAVIT_AWS_ACCOUNT_ID names."
-    who = checked("account", lambda: check_account(clients, account).arn, remedy)
+    who = checked("account", lambda: check_account(clients, account).arn, remedy, silent=REACH)
     yield who
     try:
         names = Names(prefix, account, clients.region)
@@ -37,7 +37,7 @@ def health(prefix: str, account: str, clients: Clients | None = None) -> Iterato
         return
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting = [
-            pool.submit(checked, name, partial(_answered, name, call), _SET_UP)
+            pool.submit(checked, name, partial(_answered, name, call), _SET_UP, silent=REACH)
             for name, call in _calls(clients, names)
         ]
         for future in waiting:

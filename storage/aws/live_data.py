@@ -265,7 +265,6 @@ class TableKind:
             "PointInTimeRecoverySpecification": {
                 "PointInTimeRecoveryEnabled": recovery["PointInTimeRecoveryStatus"] in on
             },
-            "SSESpecification": {"SSEEnabled": table.get("SSEDescription", {}).get("Status") in on},
             "TimeToLiveSpecification": {
                 "AttributeName": ttl.get("AttributeName", ""),
                 "Enabled": ttl["TimeToLiveStatus"] in on,
@@ -274,15 +273,15 @@ class TableKind:
 
     def make(self, resource: Resource) -> None:
         """See `Kind.make`."""
-        names = ("AttributeDefinitions", "KeySchema", "BillingMode", "SSESpecification")
-        given = {name: _table_given(resource, name) for name in names}
+        names = ("AttributeDefinitions", "KeySchema", "BillingMode")
+        given = {name: resource.properties[name] for name in names}
         self._clients.dynamodb.create_table(TableName=resource.name, **given)
         self._wait(resource.name)
 
     def mend(self, resource: Resource, name: str, /) -> None:
         """See `Kind.mend`."""
         dynamodb = self._clients.dynamodb
-        given = {"TableName": resource.name, name: _table_given(resource, name)}
+        given = {"TableName": resource.name, name: resource.properties[name]}
         if name == "TimeToLiveSpecification":
             dynamodb.update_time_to_live(**given)
         elif name == "PointInTimeRecoverySpecification":
@@ -300,9 +299,3 @@ class TableKind:
                 return
             time.sleep(1)
         raise Unavailable(f"The table {table} is still being changed. Run the set-up again later.")
-
-
-def _table_given(resource: Resource, name: str) -> Any:
-    """Return a property in DynamoDB's own words."""
-    wanted = resource.properties[name]
-    return {"Enabled": wanted["SSEEnabled"]} if name == "SSESpecification" else wanted

@@ -133,9 +133,13 @@ class Stack:
 
     def _expect_good(self, progress: Callable[[str], None]) -> None:
         if (status := self.wait(progress, resting=())) not in _GOOD:
+            reason = self._reason()
+            remedy = "Remove the cause and run the set-up again; it goes on from here."
+            if "already exists" in reason:
+                remedy = "If that is none of yours, set AFFIDAVIT_PREFIX to another prefix."
             raise StackFailed(
-                f"The stack {self._name} ended {status}: {self._reason()} Data that was there is "
-                "still there. Remove the cause and run the set-up again; it goes on from here."
+                f"The stack {self._name} ended {status}: {reason} Data that was there is still "
+                f"there. {remedy}"
             )
 
     def _reason(self) -> str:

@@ -249,12 +249,6 @@ class TestChangesByHand:
         )
         self.check(standing, table, "TimeToLiveSpecification")
 
-    def test_a_table_encrypted_otherwise(self, standing: Installation) -> None:
-        table = standing.names.table("checkpoints")
-        off = {"Enabled": False}
-        standing.clients.dynamodb.update_table(TableName=table, SSESpecification=off)
-        self.check(standing, table, "SSESpecification")
-
     def test_logs_kept_for_ever(self, standing: Installation) -> None:
         group = standing.names.log_group("writer")
         standing.clients.logs.delete_retention_policy(logGroupName=group)

@@ -124,7 +124,6 @@ def test_a_table_is_protected_recoverable_encrypted_and_expires(table: Any) -> N
         "BillingMode": "PAY_PER_REQUEST",
         "DeletionProtectionEnabled": True,
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-        "SSESpecification": {"SSEEnabled": True},
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
     }
 
