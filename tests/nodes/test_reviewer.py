@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nodes.reviewer import reviewer
+from nodes.reviewer import MOST_QUOTES, reviewer
 from nodes.state import DraftReply, MemoReply, PlanReply
 from storage.records import Citation, Claim, Document
 from tools.library import Library
@@ -94,6 +94,12 @@ def test_one_bad_quote_spoils_a_claim(context: MakeContext, lease: Document) -> 
     bad = {"document_id": lease.id, "page": 1, "quote": "six years"}
     update = review(context(agrees), draft=draft(good, bad))
     assert update["claims"] == [Claim(text="Ninety days.", verified=False)]
+
+
+def test_of_quotes_without_end_some_are_looked_for(context: MakeContext, lease: Document) -> None:
+    good = {"document_id": lease.id, "page": 1, "quote": "five years"}
+    update = review(context(agrees), draft=draft(*[good] * 50))
+    assert len(update["claims"][0].citations) == MOST_QUOTES
 
 
 def test_a_claim_without_quotes_is_not_proven(context: MakeContext) -> None:

@@ -10,6 +10,7 @@ import pytest
 from storage.audit import Head, append_action, chain
 from storage.keys import key
 from storage.leases import claim
+from storage.ports import Item
 from storage.records import Answer, Identity, Interrupt, Run
 from storage.runs import RunStore
 from storage.verification import verify_run
@@ -97,3 +98,13 @@ def test_a_chain_made_anew_without_its_anchors_is_found(ended: Workspace, runs: 
     verdict = verify_run(runs, RUN)
     assert verdict.first_bad
     assert verdict.first_bad.where == "anchor"
+
+
+def test_an_effect_of_the_ledger_that_no_event_tells_of_is_found(
+    ended: Workspace, runs: RunStore
+) -> None:
+    done: Any = {"state": "done", "text": "Published."}
+    ended.tables.runs.put(Item(PK, f"l/{key('c-1')}", done))
+    verdict = verify_run(runs, RUN)
+    assert verdict.first_bad
+    assert (verdict.first_bad.where, "no event" in verdict.first_bad.why) == ("ledger", True)
