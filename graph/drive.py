@@ -30,7 +30,7 @@ from storage.errors import AffidavitError, LeaseLost, NotFound, Unavailable
 from storage.leases import Ownership
 from storage.recordings import MODEL, Recordings
 from storage.records import Interrupt, Run, Usage
-from storage.runs import interrupt_kind
+from storage.run_layout import interrupt_kind
 from tools.effects import Effects
 
 RETRY_SECONDS: Final = (1.0, 4.0, 15.0, 60.0)

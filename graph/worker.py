@@ -19,7 +19,7 @@ from graph.resources import Resources
 from storage.errors import AffidavitError, Conflict, LeaseLost, NotFound, Unavailable
 from storage.leases import claim
 from storage.ports import Item
-from storage.runs import DUE, RUNS
+from storage.run_layout import DUE, RUNS
 
 SWEEP_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 10

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from langchain_core.language_models import BaseChatModel
 
 from storage.recordings import Recordings
-from storage.runs import Decided
+from storage.run_layout import Decided
 from tools.effects import Effects
 from tools.library import Library
 from tools.policy import DEFAULT, Policy

@@ -22,7 +22,8 @@ from storage.errors import ConditionFailed, Conflict, Leased, LeaseLost
 from storage.fence import Fences, open_fence, record_fence
 from storage.ports import Action, Put, Table
 from storage.records import ENDED, Answer, Interrupt, Run, RunStatus, Usage
-from storage.runs import Decided, Kept, Lease, RunStore, interrupt_item, to_ms
+from storage.run_layout import Decided, Kept, Lease, interrupt_item, to_ms
+from storage.runs import RunStore
 from storage.trail import Trail
 
 MOST_TRIES: Final = 5

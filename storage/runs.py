@@ -1,22 +1,14 @@
 """Runs as they are kept, and every change of one: each is a single transaction with its event.
 
-    run/{run}       run                 the run
-                    i/{interrupt}       a question to a person, and the decision
-                    l/{call}            the ledger: what became of a tool call
-                    m/…  t/…            recorded responses of models and tools
-    thread/{thread} lease               who drives the thread, until when, at which epoch
-                    r/{time}/{run}      the runs of the thread
-    runs            {time}/{run}        all runs, by time
-    due             {time}/{run}        runs that someone should look at, by when
-
 The lease is on the thread, and each claim of it raises the epoch. A worker that claims goes through
-`storage.leases`; here is what people and programs ask for.
+`storage.leases`; here is what people and programs ask for. How it all lies in the table is in
+`storage.run_layout`.
 """
 
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from storage.audit import (
@@ -30,98 +22,21 @@ from storage.audit import (
 from storage.errors import Busy, ConditionFailed, Conflict, InvalidInput, NotFound
 from storage.fence import open_fence
 from storage.keys import key
-from storage.ports import Absent, Action, Condition, Delete, Item, Put, Table, Value, VersionIs
-from storage.records import Identity, Interrupt, InterruptKind, Run, RunStatus
+from storage.ports import Action, Put, Table, VersionIs
+from storage.records import Identity, Run, RunStatus
+from storage.run_layout import (
+    DUE,
+    RUNS,
+    Decided,
+    Kept,
+    Lease,
+    decided_of,
+    interrupt_item,
+    run_actions,
+    to_ms,
+)
 
-RUNS: Final = "runs"
-DUE: Final = "due"
 _TRIES: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """An interrupt as it is kept; without a decision it still waits."""
-
-    interrupt: Interrupt
-    decision: dict[str, Any] | None = None
-    decided_by: Identity | None = None
-    decided_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The lease of a thread as it is kept. `run_id` is the run that the thread is busy with."""
-
-    thread_id: str
-    epoch: int = 0
-    owner: str = ""
-    expires_at: float = 0.0
-    run_id: str = ""
-    version: int = 0
-
-    def live(self, now: float) -> bool:
-        """Return whether an owner may still be at work."""
-        return bool(self.owner) and self.expires_at > now
-
-    def put(self, **changes: Any) -> Put:
-        """Return the action that writes the lease changed, if it is still at this version."""
-        new = replace(self, **changes)
-        body: dict[str, Value] = {
-            "epoch": new.epoch,
-            "owner": new.owner,
-            "expires_at": new.expires_at,
-            "run_id": new.run_id,
-        }
-        item = Item(key("thread", self.thread_id), "lease", body, self.version + 1)
-        return Put(item, VersionIs(self.version) if self.version else Absent(), table="runs")
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A run with what its record holds beside it."""
-
-    run: Run
-    version: int
-    due_at: int = 0
-    """When someone should look at it, in milliseconds since the epoch; 0: not at all."""
-    seen: str = ""
-    """The newest checkpoint at the last claim."""
-
-    def changed(self, *, due_at: int, seen: str | None = None, **changes: Any) -> list[Action]:
-        """Return the actions that write the run changed, with its entries in the lists."""
-        run = self.run.model_copy(update={"updated_at": time.time(), **changes})
-        actions = _run_actions(run, self.version + 1, due_at, self.seen if seen is None else seen)
-        if self.due_at and self.due_at != due_at:
-            actions.append(Delete(DUE, key(self.due_at, run.id), table="runs"))
-        return actions
-
-
-def _run_actions(run: Run, version: int, due_at: int, seen: str = "") -> list[Action]:
-    body = run.model_dump(mode="json", exclude={"interrupts"})
-    when: Condition = VersionIs(version - 1) if version > 1 else Absent()
-    entry: dict[str, Value] = {
-        "run_id": run.id,
-        "thread_id": run.thread_id,
-        "status": run.status,
-        "question": run.question[:200],
-        "created_at": run.created_at,
-    }
-    created = to_ms(run.created_at)
-    actions: list[Action] = [
-        Put(
-            Item(key("run", run.id), "run", {"run": body, "due_at": due_at, "seen": seen}, version),
-            when,
-            table="runs",
-        ),
-        Put(Item(RUNS, key(created, run.id), entry), table="runs"),
-    ]
-    if version == 1:
-        thread = key("thread", run.thread_id)
-        entry = {"run_id": run.id}
-        actions.append(Put(Item(thread, f"r/{key(created, run.id)}", entry), table="runs"))
-    if due_at:
-        actions.append(Put(Item(DUE, key(due_at, run.id), {"run_id": run.id}), table="runs"))
-    return actions
 
 
 class RunStore:
@@ -158,7 +73,7 @@ class RunStore:
     def decided(self, run_id: str) -> list[Decided]:
         """Return the interrupts of a run, decided or not."""
         found = self.table.query(key("run", run_id), prefix="i/")
-        return [_decided(item) for item in found]
+        return [decided_of(item) for item in found]
 
     def lease(self, thread_id: str) -> Lease:
         """Return the lease of a thread."""
@@ -225,7 +140,7 @@ class RunStore:
         actions = [
             append_action(chain([event], self.audit.head(run.id))),
             lease.put(run_id=run.id),
-            *_run_actions(run, 1, to_ms(now + due_in)),
+            *run_actions(run, 1, to_ms(now + due_in)),
         ]
         try:
             self.table.transact(actions)
@@ -373,35 +288,3 @@ def _decide_action(
         raise InvalidInput('A decision is {"type": …}, see the allowed decisions of the interrupt.')
     decided = replace(found, decision=decision, decided_by=identity, decided_at=time.time())
     return Put(interrupt_item(run_id, decided, version=2), VersionIs(1), table="runs")
-
-
-def interrupt_item(run_id: str, decided: Decided, *, version: int = 1) -> Item:
-    """Return the item of an interrupt."""
-    body: dict[str, Any] = {
-        "interrupt": decided.interrupt.model_dump(mode="json"),
-        "decision": decided.decision,
-        "decided_by": decided.decided_by.model_dump() if decided.decided_by else None,
-        "decided_at": decided.decided_at,
-    }
-    return Item(key("run", run_id), f"i/{key(decided.interrupt.id)}", body, version)
-
-
-def _decided(item: Item) -> Decided:
-    body = cast(dict[str, Any], item.body)
-    return Decided(
-        interrupt=Interrupt.model_validate(body["interrupt"]),
-        decision=body["decision"],
-        decided_by=Identity.model_validate(body["decided_by"]) if body["decided_by"] else None,
-        decided_at=body["decided_at"],
-    )
-
-
-def interrupt_kind(value: Mapping[str, Any]) -> InterruptKind:
-    """Return the kind of an interrupt by its value."""
-    kind = value.get("kind", "approval")
-    return cast(InterruptKind, kind if kind in ("budget", "outcome_unknown") else "approval")
-
-
-def to_ms(seconds: float) -> int:
-    """Return milliseconds."""
-    return int(seconds * 1000)

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 from storage.audit import Event, FirstBad, Verdict, digest
 from storage.keys import key
 from storage.records import Run
-from storage.runs import Decided, RunStore
+from storage.run_layout import Decided
+from storage.runs import RunStore
 
 
 def verify_run(runs: RunStore, run_id: str) -> Verdict:

@@ -17,18 +17,8 @@ from typing import Any, Final
 from storage.aws.errors import AwsError, is_conflict, may_have_been_done, rested, translate
 from storage.aws.items import Attributes, condition, decode, encode, key
 from storage.errors import AffidavitError, ConditionFailed, InvalidInput, Unavailable
-from storage.ports import (
-    Action,
-    Check,
-    Condition,
-    Delete,
-    Item,
-    Key,
-    Put,
-    check_item,
-    check_transaction,
-    what_failed,
-)
+from storage.limits import check_item, check_transaction, what_failed
+from storage.ports import Action, Check, Condition, Delete, Item, Key, Put
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/
 BATCH_GET: Final = 100

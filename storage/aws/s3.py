@@ -26,7 +26,8 @@ from storage.aws.errors import (
     translate,
 )
 from storage.errors import ConditionFailed, InvalidInput, NotAllowed, NotFound
-from storage.ports import BlobInfo, check_blob_key
+from storage.limits import check_blob_key
+from storage.ports import BlobInfo
 from storage.times import utc
 
 PAGE_KEYS: Final = 1000

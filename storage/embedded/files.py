@@ -17,7 +17,8 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from storage.errors import InvalidInput, NotAllowed, NotFound, Unavailable
-from storage.ports import BlobInfo, check_blob_key
+from storage.limits import check_blob_key
+from storage.ports import BlobInfo
 from storage.times import utc
 
 _PIECE: Final = 180

@@ -17,6 +17,7 @@ from typing import Final, cast
 import ormsgpack
 
 from storage.errors import ConditionFailed, InvalidInput, Unavailable
+from storage.limits import check_item, check_transaction, what_failed
 from storage.ports import (
     Absent,
     Action,
@@ -29,9 +30,6 @@ from storage.ports import (
     TableName,
     Value,
     VersionIs,
-    check_item,
-    check_transaction,
-    what_failed,
 )
 
 BUSY_SECONDS: Final = 30.0

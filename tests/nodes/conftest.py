@@ -14,7 +14,7 @@ from nodes.state import DeskState, new_question
 from storage.documents import DocumentStore, document_id, sha256_of
 from storage.recordings import Recordings
 from storage.records import Document, Identity, Page
-from storage.runs import Decided
+from storage.run_layout import Decided
 from storage.workspace import Workspace
 from tests.scripted import Script, Scripted
 from tools.effects import Effects, Grant, Outcome

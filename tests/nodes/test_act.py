@@ -16,7 +16,7 @@ from nodes.act import act
 from nodes.context import Context
 from nodes.state import DeskState, Task
 from storage.records import Interrupt
-from storage.runs import Decided
+from storage.run_layout import Decided
 from tests.nodes.conftest import ANN, MakeContext, runtime, state
 from tools.effects import Outcome
 from tools.policy import DEFAULT, Policy, Rule

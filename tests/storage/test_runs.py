@@ -13,7 +13,8 @@ from storage.errors import Busy, Conflict, Leased, LeaseLost, NotFound
 from storage.leases import MOST_TRIES, Ownership, claim
 from storage.ports import Item, Put
 from storage.records import Answer, Identity, Interrupt, Run
-from storage.runs import Decided, RunStore
+from storage.run_layout import Decided
+from storage.runs import RunStore
 from storage.verification import verify_run
 from storage.workspace import Workspace
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field
 
 from storage.errors import InvalidInput
-from storage.ports import LogEvent, Statistics
+from storage.ports import LogEvent, Statistics, Telemetry
 from storage.times import utc
 from storage.workspace import Workspace
 from tools.operations.results import page, result
@@ -57,8 +57,11 @@ class PutMetric(BaseModel):
 
 def add_signal_tools(registry: Registry, workspace: Workspace) -> None:
     """Register the operations on logs and metrics."""
-    telemetry = workspace.telemetry
+    _add_log_tools(registry, workspace.telemetry)
+    _add_metric_tools(registry, workspace.telemetry)
 
+
+def _add_log_tools(registry: Registry, telemetry: Telemetry) -> None:
     def query_logs(
         group: LogGroup,
         minutes: int = 60,
@@ -83,6 +86,10 @@ def add_signal_tools(registry: Registry, workspace: Workspace) -> None:
         about = {"group": group, "from": utc(end - 60 * minutes), "to": utc(end)}
         return page(about, "events", rows, limit, lambda n: _next(events[: shown + n]))
 
+    registry.add(reads(QueryLogs, query_logs), "read")
+
+
+def _add_metric_tools(registry: Registry, telemetry: Telemetry) -> None:
     def get_metrics(
         name: str, minutes: int = 60, until: datetime | None = None, period: int = 0
     ) -> tuple[str, Any]:
@@ -107,7 +114,6 @@ def add_signal_tools(registry: Registry, workspace: Workspace) -> None:
             call=lambda: telemetry.metric(name, value, unit=unit),
         )
 
-    registry.add(reads(QueryLogs, query_logs), "read")
     registry.add(reads(GetMetrics, get_metrics), "read")
     registry.add(plans(PutMetric, put_metric), "write", "at_most_once")
 
