@@ -16,7 +16,8 @@ from nodes.context import Context
 from nodes.models import messages_for
 from nodes.state import DeskState, Focus, PlanReply, plan_of
 from nodes.tool_loop import Step, tool_step
-from storage.records import Passage
+from storage.records import Document, Passage
+from tools.passages import Span
 from tools.passages import passages as cut
 from tools.search import Hit
 
@@ -87,22 +88,27 @@ def _around(context: Context, focus: Focus, number: int) -> Iterable[Passage]:
     if document.sha256 != cited.sha256:
         return
     behind = [span for span in cut(page.text) if span.end > cited.start]
-    for span in behind[:2]:
-        hit = Hit(document.id, document.sha256, page.number, span.start, span.end, 0.0)
-        yield context.library.passage(hit).model_copy(update={"cited": True})
+    hits = [_hit(document, page.number, span) for span in behind[:2]]
+    for passage in context.library.passages(hits):
+        yield passage.model_copy(update={"cited": True})
 
 
 def _edges(context: Context, document_id: str) -> Iterable[Passage]:
     """Yield the opening of a document and its last passage."""
     document = context.library.store.get(document_id)
     pages = [page for page in context.library.store.pages(document.sha256) if page.text.strip()]
-    places = [(page.number, span) for page in pages[:OPENING_PAGES] for span in cut(page.text)]
+    opening: list[Hit] = []
     left = OPENING_CHARS
-    for number, span in places:
-        if left > 0:
-            left -= span.end - span.start
-            hit = Hit(document.id, document.sha256, number, span.start, span.end, 0.0)
-            yield context.library.passage(hit).model_copy(update={"opens": True})
-    for span in cut(pages[-1].text)[-1:] if pages else ():
-        hit = Hit(document.id, document.sha256, pages[-1].number, span.start, span.end, 0.0)
-        yield context.library.passage(hit)
+    for page in pages[:OPENING_PAGES]:
+        for span in cut(page.text):
+            if left > 0:
+                left -= span.end - span.start
+                opening.append(_hit(document, page.number, span))
+    ends = [_hit(document, p.number, span) for p in pages[-1:] for span in cut(p.text)[-1:]]
+    found = context.library.passages([*opening, *ends])
+    for number, passage in enumerate(found):
+        yield passage.model_copy(update={"opens": number < len(opening)})
+
+
+def _hit(document: Document, page: int, span: Span) -> Hit:
+    return Hit(document.id, document.sha256, page, span.start, span.end, 0.0)

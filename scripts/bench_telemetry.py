@@ -8,61 +8,21 @@ ratio is the median of the pairs' ratios of the bad run's time to the good one's
 
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from graph import Orchestrator
 from graph.settings import Settings
 from storage.aws.clients import Clients
 from storage.aws.cloudwatch import CloudWatchTelemetry
 from tests.aws import Aws, start
+from tests.bad_day import REFUSES, bad_day
 
 PAIRS = 20
 WARM_UPS = 2
 QUESTION = "On what notice may the Tenant terminate the lease early?"
 LEASE = "The Tenant may terminate this lease early on ninety days' written notice."
-REFUSES = "http://127.0.0.1:9"
-
-
-class BadDay(BaseHTTPRequestHandler):
-    """Turns every request away, after a wait."""
-
-    wait = 0.0
-    over = threading.Event()
-
-    def do_POST(self) -> None:
-        """Throttle."""
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.over.wait(self.wait)
-        body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
-        self.send_response(400)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def bad_day(wait: float) -> Iterator[str]:
-    """Serve a CloudWatch that throttles every request after so many seconds."""
-    over = threading.Event()
-    handler = type("Handler", (BadDay,), {"wait": wait, "over": over})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    over.set()
-    server.shutdown()
-    server.server_close()
-    serving.join()
 
 
 def main() -> None:

@@ -183,7 +183,8 @@ def claim(
     newest = _newest(checkpoints, run.thread_id)
     tries = run.tries + 1 if newest == kept.seen else 1
     if tries > MOST_TRIES:
-        _give_up(runs, kept)
+        # As with a cancellation: what a straggler has written up to here is history, no more is.
+        record_fence(checkpoints, run.thread_id, _give_up(runs, kept))
         raise Conflict(f"Run {run_id} was given up after {MOST_TRIES} tries: {run.error}")
     now = time.time()
     changes: dict[str, Any] = {"status": "running", "epoch": lease.epoch + 1, "tries": tries}
@@ -209,8 +210,8 @@ def _newest(checkpoints: Table, thread_id: str) -> str:
     return id_of(item) if item else ""
 
 
-def _give_up(runs: RunStore, kept: Kept) -> None:
-    """End a run that fails again and again without a new checkpoint.
+def _give_up(runs: RunStore, kept: Kept) -> int:
+    """End a run that fails again and again without a new checkpoint; return the new epoch.
 
     The epoch goes up: who drove it last may be slow, not dead, and must change nothing more.
     """
@@ -225,3 +226,4 @@ def _give_up(runs: RunStore, kept: Kept) -> None:
     changed = kept.changed(due_at=0, status="error", error=why, epoch=epoch)
     runs.table.transact([append_action(linked), free, fence, *changed, anchor])
     runs.audit.copy_anchor(anchor)
+    return epoch

@@ -33,6 +33,7 @@ class Source:
 
         Raises:
             TooLarge: it has more than `MOST_BYTES`.
+            NotFound: it has gone since it was found.
             InvalidInput: it cannot be read; the message says why.
             Unavailable: the service did not answer.
         """

@@ -39,7 +39,7 @@ def _compare_effects(runs: RunStore, run_id: str, events: Sequence[Event]) -> Fi
     ledger = runs.table.query(key("run", run_id), prefix="l/")
     done = {item.sk.removeprefix("l/") for item in ledger if item.body["state"] == "done"}
     # A run that is at work may have had an effect between the two readings.
-    since = runs.audit.read(run_id, len(events)) if len(done) else ()
+    since = runs.audit.read(run_id, len(events)) if done else ()
     told = {
         key(str(e.data["call"])): e.seq
         for e in (*events, *(linked.event for linked in since))

@@ -100,11 +100,14 @@ class Library:
             self.store.get(each)
         self.refresh()
         hits = self._index.search(query, documents=documents, limit=limit)
-        return [self.passage(hit) for hit in hits]
+        return self.passages(hits)
 
-    def passage(self, hit: Hit) -> Passage:
-        """Return a hit with its text."""
-        document = self.store.get(hit.document_id)
+    def passages(self, hits: Sequence[Hit]) -> list[Passage]:
+        """Return hits with their texts; each document is looked up once."""
+        named = {each: self.store.get(each) for each in {hit.document_id for hit in hits}}
+        return [self._passage(named[hit.document_id], hit) for hit in hits]
+
+    def _passage(self, document: Document, hit: Hit) -> Passage:
         page = self.store.pages(hit.sha256)[hit.page - 1]
         return Passage(
             document_id=hit.document_id,

@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from storage.aws.names import Names
 from storage.ports import LOG_GROUPS, LogEvent, Value
 from storage.records import Run
 from tests.aws import ACCOUNT, REGION
+from tests.bad_day import REFUSES, bad_day
 
 from .conftest import LEASE, OpenDesk
 
@@ -149,52 +148,24 @@ class TestMetrics:
         assert 0 < total(desk, "queue_age_seconds") < 60
 
 
-class Throttles(BaseHTTPRequestHandler):
-    """CloudWatch on a bad day: it turns every request away, or never answers."""
-
-    hangs = False
-    gate = threading.Event()
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.hangs:
-            self.gate.wait(60)
-        body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
-        self.send_response(400)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture(params=["refuses", "throttles", "hangs"])
-def bad_day(request: pytest.FixtureRequest) -> Iterator[str]:
+def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
     """The endpoint of a CloudWatch that is of no use."""
     if request.param == "refuses":
-        yield "http://127.0.0.1:9"
+        yield REFUSES
         return
-    handler = type("Handler", (Throttles,), {"hangs": request.param == "hangs"})
-    handler.gate = gate = threading.Event()  # type: ignore[attr-defined]
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    gate.set()
-    server.shutdown()
-    server.server_close()
-    serving.join()
+    with bad_day(60.0 if request.param == "hangs" else 0.0) as url:
+        yield url
 
 
-def test_without_cloudwatch_a_run_is_what_it_is_with_it(desk: Orchestrator, bad_day: str) -> None:
+def test_without_cloudwatch_a_run_is_what_it_is_with_it(desk: Orchestrator, endpoint: str) -> None:
     lease = desk.documents.add(LEASE.encode(), name="lease.txt")
     usual = desk.invoke(NOTICE, documents=[lease.id])
 
     clients = Clients(
         attempts=1,
         region_name=REGION,
-        endpoint_url=bad_day,
+        endpoint_url=endpoint,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
     )
