@@ -34,7 +34,7 @@ from nodes.prompts import prompt
 from storage.audit import digest
 from storage.errors import ModelError
 from storage.recordings import MODEL, Recording, Recordings
-from storage.records import Usage
+from storage.records import Usage, readable
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -147,9 +147,8 @@ def _response(result: ChatResult) -> str:
     generation = result.generations[0]
     message = generation.message
     message.response_metadata = {**(generation.generation_info or {}), **message.response_metadata}
-    text = json.dumps(message_to_dict(message), ensure_ascii=False)
     # Half a surrogate pair, which a model can write as an escape, is no text.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return readable(json.dumps(message_to_dict(message), ensure_ascii=False))
 
 
 def _check_whole(message: AIMessage) -> None:

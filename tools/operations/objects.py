@@ -37,7 +37,7 @@ class PutObject(BaseModel):
     """Arguments of `put_object`."""
 
     key: str = Field(min_length=1, max_length=512)
-    text: str = Field(max_length=200_000)
+    text: str
 
 
 class CopyObject(BaseModel):
