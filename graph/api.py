@@ -42,33 +42,45 @@ class Documents:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
-    def add(self, source: str | Path | Source | bytes, *, name: str | None = None) -> Document:
+    def add(
+        self,
+        source: str | Path | Source | bytes,
+        *,
+        name: str | None = None,
+        version_of: str = "",
+    ) -> Document:
         """Add a file, an object at `s3://bucket/key`, or bytes under a name.
 
         The same bytes are the same document. Every file is recorded: look at the document's
-        `status` and `reason`.
+        `status` and `reason`. With `version_of` it is the newest version of that document, whose
+        earlier versions stay readable and citable.
 
         Raises:
-            NotFound: there is no such file or object.
+            NotFound: there is no such file, object or document.
             InvalidInput: it cannot be read, is not one file, or bytes come without a name.
+            Conflict: the bytes are an earlier version, or another document already.
         """
-        return self.add_new(source, name=name)[0]
+        return self.add_new(source, name=name, version_of=version_of)[0]
 
     def add_new(
-        self, source: str | Path | Source | bytes, *, name: str | None = None
+        self,
+        source: str | Path | Source | bytes,
+        *,
+        name: str | None = None,
+        version_of: str = "",
     ) -> tuple[Document, bool]:
         """Add a file as `add` does; return also whether it is new."""
+        add, identity = self._resources.library.add, self._resources.identity
         if isinstance(source, bytes):
             if not name:
                 raise InvalidInput("Bytes are added under a name: add(data, name='lease.pdf').")
-            return self._resources.library.add(source, name, self._resources.identity)
+            return add(source, name, identity, version_of=version_of)
         if not isinstance(source, Source):
             found = [*islice(sources(source), 2)]
             if len(found) != 1:
                 raise InvalidInput(f"{source} is not one file: add its files one by one.")
             (source,) = found
-        name = name or source.name
-        return self._resources.library.add(source.read(), name, self._resources.identity)
+        return add(source.read(), name or source.name, identity, version_of=version_of)
 
     def index(self) -> None:
         """Make what was added searchable now; otherwise the first search does it."""
@@ -86,13 +98,13 @@ class Documents:
         """
         return self._resources.library.store.get(document_id)
 
-    def page(self, document_id: str, number: int) -> Page:
-        """Return a page; pages count from 1.
+    def page(self, document_id: str, number: int, *, version: str = "") -> Page:
+        """Return a page, of the newest version or of the one with a SHA-256; pages count from 1.
 
         Raises:
-            NotFound: there is no such document or page.
+            NotFound: there is no such document, version or page.
         """
-        return self._resources.library.page(document_id, number)[1]
+        return self._resources.library.page(document_id, number, version)[1]
 
     def search(
         self, query: str, *, documents: Sequence[str] = (), limit: int = 12

@@ -84,9 +84,10 @@ def _place(passage: Passage) -> tuple[str, int, int, int]:
 def _around(context: Context, focus: Focus, number: int) -> Iterable[Passage]:
     """Yield the passage in which an earlier citation stands, and the one behind it."""
     cited = focus.citations[number - 1]
-    document, page = context.library.page(cited.document_id, cited.page)
+    document = context.library.store.get(cited.document_id)
     if document.sha256 != cited.sha256:
-        return
+        return  # what is asked now is answered from the newest version
+    page = context.library.store.page(document, cited.page)
     behind = [span for span in cut(page.text) if span.end > cited.start]
     hits = [_hit(document, page.number, span) for span in behind[:2]]
     for passage in context.library.passages(hits):

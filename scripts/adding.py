@@ -33,13 +33,13 @@ def find(places: Sequence[str]) -> list[Source]:
 
 
 def add_all(
-    desk: Orchestrator, found: Sequence[Source]
+    desk: Orchestrator, found: Sequence[Source], version_of: str = ""
 ) -> tuple[list[tuple[Document, bool]], list[str]]:
     """Add all, then index; return the documents, each with whether it is new, and what failed."""
 
     def add(source: Source) -> tuple[Document, bool] | str:
         try:
-            return desk.documents.add_new(source)
+            return desk.documents.add_new(source, version_of=version_of)
         except AffidavitError as error:
             return str(error)
 

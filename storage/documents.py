@@ -3,7 +3,8 @@
 The original (bucket `documents`) and the pages (bucket `artifacts`) are named by the hash of the
 original's bytes and written first; one transaction then makes the document exist, whole. Killed
 before it, nothing was added, and adding again finds the objects there. Identical bytes in a
-workspace are one document: its id is made from their hash, and the first name is kept.
+workspace are one document: its id is made from their hash, and the first name is kept. A new
+version of a document takes its place in the catalogue; the older ones stay readable by their hash.
 """
 
 import hashlib
@@ -12,9 +13,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final, cast
 
-from storage.errors import ConditionFailed, NotFound
+from storage.errors import ConditionFailed, Conflict, NotFound
 from storage.keys import key
-from storage.ports import Absent, Blobs, Item, Put, Table
+from storage.ports import Absent, Blobs, Item, Put, Table, VersionIs
 from storage.records import Document, Page
 
 CATALOGUE: Final = "documents"
@@ -52,10 +53,13 @@ class DocumentStore:
         Raises:
             NotFound: there is no such document in this workspace.
         """
+        return Document.model_validate(self._item(document_id).body)
+
+    def _item(self, document_id: str) -> Item:
         item = self._table.get(key("document", document_id), "document")
         if item is None:
             raise NotFound(f"There is no document {document_id!r} in this workspace.")
-        return Document.model_validate(item.body)
+        return item
 
     def all(self) -> Iterator[Document]:
         """Yield all documents, oldest first."""
@@ -75,26 +79,57 @@ class DocumentStore:
 
         Of two that add the same bytes at once one wins, and both get what it added.
         """
-        name = f"pages/{document.sha256}/{parser}.json"
-        text = json.dumps([page.model_dump() for page in pages], ensure_ascii=False)
-        self._artifacts.put(name, text.encode())
-        body = document.model_dump(mode="json")
-        version: dict[str, Any] = {"document_id": document.id, "pages": name}
-        added = int(document.added_at * 1000)
         try:
-            self._table.transact(
-                [
-                    Put(Item(key("document", document.id), "document", body), Absent()),
-                    Put(Item(key("version", document.sha256), "document", version), Absent()),
-                    Put(Item(CATALOGUE, key(added, document.id), body)),
-                ]
-            )
+            self._enter(document, pages, parser, 0)
         except ConditionFailed:
             found = self.find(document.sha256)
             if found is None:
                 raise
             return found
         return document
+
+    def add_version(
+        self, document_id: str, version: Document, pages: list[Page], parser: str
+    ) -> Document:
+        """Make bytes the newest version of a document, whose id, name and place it keeps.
+
+        Raises:
+            NotFound: there is no such document in this workspace.
+            Conflict: the bytes are a version of a document already, or another version came first.
+        """
+        item = self._item(document_id)
+        before = Document.model_validate(item.body)
+        document = version.model_copy(
+            update={
+                "id": before.id,
+                "name": before.name,
+                "added_at": before.added_at,
+                "older": [*before.older, before.sha256],
+            }
+        )
+        try:
+            self._enter(document, pages, parser, item.version)
+        except ConditionFailed:
+            if found := self.find(version.sha256):
+                raise Conflict(f"These bytes are a version of {found.name} already.") from None
+            raise Conflict(f"{before.name} has got another version meanwhile.") from None
+        return document
+
+    def _enter(self, document: Document, pages: list[Page], parser: str, version: int) -> None:
+        """Store a document with its newest version, if it is at this version of its entry."""
+        name = f"pages/{document.sha256}/{parser}.json"
+        text = json.dumps([page.model_dump() for page in pages], ensure_ascii=False)
+        self._artifacts.put(name, text.encode())
+        body = document.model_dump(mode="json")
+        bytes_: dict[str, Any] = {"document_id": document.id, "pages": name}
+        entry = Item(key("document", document.id), "document", body, version + 1)
+        self._table.transact(
+            [
+                Put(entry, VersionIs(version) if version else Absent()),
+                Put(Item(key("version", document.sha256), "document", bytes_), Absent()),
+                Put(Item(CATALOGUE, key(int(document.added_at * 1000), document.id), body)),
+            ]
+        )
 
     def pages(self, sha256: str) -> list[Page]:
         """Return the pages of a version.
@@ -111,14 +146,16 @@ class DocumentStore:
         text = self._artifacts.get(cast(str, item.body["pages"]))
         return [Page.model_validate(page) for page in json.loads(text)]
 
-    def page(self, document_id: str, number: int) -> Page:
-        """Return a page by its number, which counts from 1.
+    def page(self, document: Document, number: int, sha256: str = "") -> Page:
+        """Return a page by its number, which counts from 1, of the newest or another version.
 
         Raises:
-            NotFound: there is no such document, or it has no such page.
+            NotFound: the document has no such version, or that no such page.
         """
-        document = self.get(document_id)
-        pages = self.pages(document.sha256)
+        sha256 = sha256 or document.sha256
+        if sha256 not in (document.sha256, *document.older):
+            raise NotFound(f"{document.name} has no version {sha256!r}.")
+        pages = self.pages(sha256)
         if not 1 <= number <= len(pages):
             raise NotFound(
                 f"{document.name} has no page {number}; "

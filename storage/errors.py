@@ -8,9 +8,13 @@ AffidavitError
 ├── Conflict              someone else was first: read again
 │   ├── ConditionFailed   a conditional write found something else
 │   ├── Busy              the thread is at work or waits for a decision
+│   │   ├── Leased        another worker drives the run
+│   │   └── Queued        another run has the thread
+│   ├── OtherVersion      the run began under another version than this one
 │   └── LeaseLost         a newer claim owns the run: stop, change nothing more
 ├── Unavailable           a service did not answer: try again later
 ├── ModelError            the model gave nothing usable
+├── OverBudget            the run has used what it may, and asks for more
 └── Tampered              the record is not what was written
 """
 
@@ -62,6 +66,14 @@ class Leased(Busy):
         self.until = until
 
 
+class Queued(Busy):
+    """The run waits for those before it on its thread."""
+
+
+class OtherVersion(Conflict):
+    """The run is pinned to other versions of graph, prompts, tools or schemas than are here."""
+
+
 class LeaseLost(Conflict):
     """A newer claim owns the run. Whatever this worker still does must not count."""
 
@@ -79,6 +91,14 @@ class Unavailable(AffidavitError):
 
 class ModelError(AffidavitError):
     """The model's reply could not be used, or there was none."""
+
+
+class OverBudget(AffidavitError):
+    """The run has used what it may use; `part` names of what: tokens or dollars."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__(f"The run has used up its {part}.")
+        self.part = part
 
 
 class Tampered(AffidavitError):

@@ -1,13 +1,13 @@
 """What people thought of answers: a thumb and a comment, kept with the run."""
 
 import time
-import uuid
-from collections.abc import Iterator
 from typing import Literal
 
+from storage.audit import digest
+from storage.errors import ConditionFailed
 from storage.keys import key
-from storage.ports import Item, Table
-from storage.records import Feedback, Identity
+from storage.ports import Absent, Item, Table
+from storage.records import Feedback, Identity, readable
 
 
 class FeedbackStore:
@@ -19,21 +19,30 @@ class FeedbackStore:
     def add(
         self, run_id: str, rating: Literal["up", "down"], comment: str, identity: Identity
     ) -> Feedback:
-        """Keep what someone thought; saying it again keeps both, the later one last."""
+        """Keep what someone thought; who says the same twice in a row has said it once."""
+        mine = [each for each in self.of(run_id) if each.created_by == identity.name]
+        last = mine[-1] if mine else None
+        if last and (last.rating, last.comment) == (rating, readable(comment)):
+            return last
+        # Of two at once, a doubled click say, both have the same id, and one is kept.
+        after = last.id if last else ""
         feedback = Feedback(
-            id=uuid.uuid4().hex,
+            id=digest([run_id, identity.name, rating, readable(comment), after])[:32],
             run_id=run_id,
             rating=rating,
             comment=comment,
             created_at=time.time(),
             created_by=identity.name,
         )
-        body = feedback.model_dump(mode="json")
-        sk = key(int(feedback.created_at * 1000), feedback.id)
-        self._table.put(Item(key("run", run_id), sk, body))
+        item = Item(key("run", run_id), key(feedback.id), feedback.model_dump(mode="json"))
+        try:
+            self._table.put(item, Absent())
+        except ConditionFailed:
+            found = self._table.get(item.pk, item.sk)
+            return Feedback.model_validate(found.body) if found else feedback
         return feedback
 
-    def of(self, run_id: str) -> Iterator[Feedback]:
-        """Yield the feedback on a run, oldest first."""
-        for item in self._table.query(key("run", run_id)):
-            yield Feedback.model_validate(item.body)
+    def of(self, run_id: str) -> list[Feedback]:
+        """Return the feedback on a run, oldest first."""
+        found = [Feedback.model_validate(i.body) for i in self._table.query(key("run", run_id))]
+        return sorted(found, key=lambda each: each.created_at)

@@ -12,18 +12,21 @@ who drives a run: of two workers one commits it, and a worker that lost its leas
 epoch in the chain before anything it does can count.
 """
 
+import itertools
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from storage.audit import Head, append_action, chain, digest, new_event
 from storage.checkpoint_layout import CHECKPOINTS, id_of, partition
-from storage.errors import ConditionFailed, Conflict, Leased, LeaseLost
-from storage.fence import Fences, open_fence, record_fence
+from storage.errors import ConditionFailed, Conflict, Leased, LeaseLost, OtherVersion, Queued
+from storage.fence import Fences, load_fences, open_fence, record_fence
 from storage.ports import Action, Put, Table
 from storage.records import ENDED, Answer, Interrupt, Run, RunStatus, Usage
-from storage.run_layout import Decided, Kept, Lease, interrupt_item, to_ms
+from storage.run_layout import Decided, Lease, interrupt_item, to_ms
 from storage.runs import RunStore
+from storage.stopping import stop
 from storage.trail import Trail
 
 MOST_TRIES: Final = 5
@@ -39,9 +42,27 @@ class Ownership:
         self.run = run
         self.fences = fences
         self.trail = Trail(runs.audit, runs.table, run.id, run.epoch, head)
+        self.next_run = ""
+        """The run that got the thread when this one had ended, if one waited for it."""
         self._runs = runs
         self._owner = owner
         self._seconds = seconds
+
+    @property
+    def left(self) -> float:
+        """How many seconds the run may still be at work; infinite without a time-out."""
+        run = self.run
+        if not run.timeout:
+            return math.inf
+        return run.timeout - run.worked - (time.time() - run.claimed_at)
+
+    def check(self) -> None:
+        """Make sure that nobody else owns the run.
+
+        Raises:
+            LeaseLost: a newer claim, or a cancellation, has raised the epoch.
+        """
+        self._lease()
 
     def renew(self) -> None:
         """Extend the lease from now on; what this owner has let go by now stays so.
@@ -99,6 +120,9 @@ class Ownership:
             for interrupt in interrupts
             if interrupt.id not in known
         ]
+        # What was asked before expires when it was to expire then.
+        asked_for = [known[i.id].interrupt if i.id in known else i for i in interrupts]
+        expiries = [each.expires_at for each in asked_for if each.expires_at]
         # A question that was put is progress: only tries that lead nowhere are counted.
         changes: dict[str, Any] = {
             "status": "interrupted",
@@ -111,15 +135,25 @@ class Ownership:
         asked = [i.id for i in interrupts]
         try:
             await self._let_go(
-                "interrupted", changes, actions=puts, version=version, interrupts=asked
+                "interrupted",
+                changes,
+                actions=puts,
+                version=version,
+                due=min(expiries, default=0.0),
+                interrupts=asked,
             )
         except _Decided:
             return False
         return True
 
     async def give_back(self, *, after: float, error: str) -> None:
-        """Leave the run to any worker, `after` seconds from now: a service did not answer."""
-        changes: dict[str, Any] = {"status": "pending", "error": error}
+        """Leave the run to any worker, `after` seconds from now.
+
+        Either a service did not answer, as `error` says, or this worker stops in good order, which
+        is no try.
+        """
+        tries = self.run.tries if error else max(0, self.run.tries - 1)
+        changes: dict[str, Any] = {"status": "pending", "error": error, "tries": tries}
         await self._let_go("released", changes, due=time.time() + after, error=error)
 
     async def _let_go(
@@ -139,13 +173,17 @@ class Ownership:
                 raise LeaseLost(f"Run {self.run.id} was let go already.")
             if version and kept.version != version:
                 raise _Decided
-            free = {"run_id": ""} if frees else {}
-            changed = kept.changed(due_at=to_ms(due), **changes)
-            put = lease.put(owner="", expires_at=0.0, **free)
+            worked = kept.run.worked + time.time() - kept.run.claimed_at
+            changed = kept.changed(due_at=to_ms(due), worked=worked, claimed_at=0.0, **changes)
+            handed: list[Action] = [lease.put(owner="", expires_at=0.0)]
+            following = ""
+            if frees:
+                handed, following = self._runs.hand_on(lease)
             try:
-                await self.trail.commit(kind, [put, *changed, *actions], anchor=True, **data)
+                await self.trail.commit(kind, [*handed, *changed, *actions], anchor=True, **data)
             except ConditionFailed:  # a renewal or a decision came between: read again
                 continue
+            self.next_run = following
             return
 
     def _lease(self) -> Lease:
@@ -161,69 +199,104 @@ class _Decided(Exception):
 
 
 def claim(
-    runs: RunStore, checkpoints: Table, run_id: str, *, owner: str, seconds: float
+    runs: RunStore,
+    run_id: str,
+    *,
+    owner: str,
+    seconds: float,
+    versions: Mapping[str, str] | None = None,
 ) -> Ownership:
     """Become the owner of a run that is pending, or whose owner's lease ran out.
+
+    Args:
+        runs: the runs of the workspace.
+        run_id: the run.
+        owner: a name that no other owner has.
+        seconds: how long the lease lasts unless it is renewed.
+        versions: what drives it here, by part; the first claim pins the run to it.
 
     Raises:
         NotFound: there is no such run.
         Conflict: the run is over, or waits for a person.
         Leased: another worker's lease is live.
+        Queued: another run has the thread.
+        OtherVersion: the run began under other versions.
     """
     kept = runs.kept(run_id)
     run, lease = kept.run, runs.lease(kept.run.thread_id)
-    if run.status not in ("pending", "running"):
-        raise Conflict(
-            f"Run {run_id} has ended: {run.status}."
-            if run.status in ENDED
-            else f"Run {run_id} waits for a person's decision."
-        )
-    if lease.live(time.time()):
-        raise Leased(f"Run {run_id} is driven by {lease.owner}.", lease.expires_at)
-    newest = _newest(checkpoints, run.thread_id)
+    now = time.time()
+    _check(run, lease, now)
+    pinned = _pinned(run, versions or {})
+    newest = _newest(runs.checkpoints, run.thread_id, lease.epoch)
     tries = run.tries + 1 if newest == kept.seen else 1
     if tries > MOST_TRIES:
-        # As with a cancellation: what a straggler has written up to here is history, no more is.
-        record_fence(checkpoints, run.thread_id, _give_up(runs, kept))
+        why = f"Given up after {MOST_TRIES} tries without progress. {run.error}".strip()
+        stop(runs, run_id, "error", None, error=why, epoch=run.epoch, dead=True)
         raise Conflict(f"Run {run_id} was given up after {MOST_TRIES} tries: {run.error}")
-    now = time.time()
-    changes: dict[str, Any] = {"status": "running", "epoch": lease.epoch + 1, "tries": tries}
+    changes: dict[str, Any] = {
+        "status": "running",
+        "epoch": lease.epoch + 1,
+        "tries": tries,
+        "versions": pinned,
+        "worked": run.worked + _unaccounted(run, lease, now),
+        "claimed_at": now,
+    }
     actions = [
         lease.put(epoch=lease.epoch + 1, owner=owner, expires_at=now + seconds, run_id=run_id),
         open_fence(run.thread_id, lease.epoch + 1),
         *kept.changed(due_at=to_ms(now + seconds), seen=newest, **changes),
     ]
-    event = new_event(run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries)
+    event = new_event(
+        run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries, versions=pinned
+    )
     linked = chain([event], runs.audit.head(run_id))
     try:
         runs.table.transact([append_action(linked), *actions])
     except ConditionFailed:
         raise Leased(f"Another worker was first to claim run {run_id}.", now) from None
-    fences = record_fence(checkpoints, run.thread_id, lease.epoch + 1)
+    fences = record_fence(runs.checkpoints, run.thread_id, lease.epoch + 1)
     head = Head(linked[-1].event.seq + 1, linked[-1].hash)
     return Ownership(runs, run.model_copy(update=changes), owner, seconds, fences, head)
 
 
-def _newest(checkpoints: Table, thread_id: str) -> str:
-    pk = partition(thread_id)
-    item = next(checkpoints.query(pk, prefix=CHECKPOINTS, reverse=True, limit=1), None)
-    return id_of(item) if item else ""
+def _check(run: Run, lease: Lease, now: float) -> None:
+    if run.status not in ("pending", "running"):
+        raise Conflict(
+            f"Run {run.id} has ended: {run.status}."
+            if run.status in ENDED
+            else f"Run {run.id} waits for a person's decision."
+        )
+    if lease.run_id not in ("", run.id):
+        raise Queued(f"Run {run.id} waits for run {lease.run_id} on its thread.")
+    if lease.live(now):
+        raise Leased(f"Run {run.id} is driven by {lease.owner}.", lease.expires_at)
 
 
-def _give_up(runs: RunStore, kept: Kept) -> int:
-    """End a run that fails again and again without a new checkpoint; return the new epoch.
+def _pinned(run: Run, versions: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions that a run is pinned to; at its first claim, those that are here."""
+    other = sorted(part for part, version in run.versions.items() if versions.get(part) != version)
+    if other:
+        raise OtherVersion(
+            f"Run {run.id} began under another version of its {' and '.join(other)}, and would not "
+            "go on as it began. Resume it where that version is installed, or take it over to this "
+            f"one: `affidavit fork {run.id}` goes on from its last checkpoint and asks again what "
+            f"was approved; then `affidavit cancel {run.id}`."
+        )
+    return run.versions or dict(versions)
 
-    The epoch goes up: who drove it last may be slow, not dead, and must change nothing more.
-    """
-    run, lease = kept.run, runs.lease(kept.run.thread_id)
-    epoch = lease.epoch + 1
-    why = f"Given up after {MOST_TRIES} tries without progress. {run.error}".strip()
-    event = new_event(run.id, epoch, "ended", status="error", answer="", error=why)
-    linked = chain([event], runs.audit.head(run.id))
-    anchor = runs.audit.anchor_of(linked)
-    free = lease.put(epoch=epoch, owner="", expires_at=0.0, run_id="")
-    fence = open_fence(run.thread_id, epoch)
-    changed = kept.changed(due_at=0, status="error", error=why, epoch=epoch)
-    runs.table.transact([append_action(linked), free, fence, *changed, anchor])
-    runs.audit.copy_anchor(anchor)
-    return epoch
+
+def _unaccounted(run: Run, lease: Lease, now: float) -> float:
+    """Return the seconds that an owner was at work who never let go; at most its lease's."""
+    if not run.claimed_at:
+        return 0.0
+    return max(0.0, min(now, lease.expires_at) - run.claimed_at)
+
+
+def _newest(checkpoints: Table, thread_id: str, epoch: int) -> str:
+    """Return the newest checkpoint of a thread that counts: no outdated owner's is progress."""
+    rows = checkpoints.query(partition(thread_id), prefix=CHECKPOINTS, reverse=True)
+    newest = next(rows, None)
+    if newest is None or newest.body["epoch"] == epoch:
+        return id_of(newest) if newest else ""
+    counted = load_fences(checkpoints, thread_id).admit(itertools.chain([newest], rows))
+    return next((id_of(item) for item in counted), "")

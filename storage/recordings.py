@@ -1,18 +1,22 @@
 """What a run's models and tools have answered, kept before it is used.
 
 A task that runs again after a crash finds the answers that it had: the same (task, ordinal) with
-the same request gives the recorded response, and nothing is asked or paid for twice. The first
-recording stands; who comes later with another answer gets the first. Only when a person has a run
-tried again after an error are its open tasks asked anew: each such round has recordings of its own.
+the same request gives the recorded response, and nothing is asked or paid for twice. Whoever claims
+a run reads all of its recordings once. The first recording stands; who comes later with another
+answer gets the first. Only when a person has a run tried again after an error are its open tasks
+asked anew: each such round has recordings of its own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Final, cast
 
 from storage.audit import digest
-from storage.errors import ConditionFailed
+from storage.errors import ConditionFailed, LeaseLost
 from storage.keys import key
-from storage.ports import Absent, Blobs, Item, Table
+from storage.ports import Absent, Blobs, Item, Table, VersionIs
+from storage.records import Usage
 
 MODEL: Final = "m"
 TOOL: Final = "t"
@@ -21,54 +25,101 @@ INLINE_CHARS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recorded response: a JSON text, and the hash of the request that it answers."""
+    """A recorded response: a JSON text, the hash of the request that it answers, what it cost."""
 
     request: str
     response: str
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float = 0.0
 
 
 class Recordings:
-    """The recordings of one run, in one round of it."""
+    """The recordings of one run, in one round of it, in the hand of one owner."""
 
-    def __init__(self, table: Table, blobs: Blobs, run_id: str, round_: int = 0) -> None:
+    def __init__(
+        self, table: Table, blobs: Blobs, run_id: str, *, round_: int = 0, epoch: int = 0
+    ) -> None:
+        """Take where they lie, and the epoch of the owner."""
         self._table = table
         self._blobs = blobs
         self._pk = key("run", run_id)
         self._round = round_
+        self._epoch = epoch
+        self._known: dict[str, Item] = {}
+        self._lock = Lock()
+        self.usage, self.cost_usd = Usage(), 0.0
+
+    def load(self) -> None:
+        """Read what the run has recorded so far, and what that has cost."""
+        for kind in (MODEL, TOOL):
+            for item in self._table.query(self._pk, prefix=f"{kind}/"):
+                self._known[item.sk] = item
+        self.usage, self.cost_usd = _total(self._known.values())
 
     def get(self, kind: str, task: str, ordinal: int) -> Recording | None:
         """Return what was recorded, or None."""
-        item = self._table.get(self._pk, self._sk(kind, task, ordinal))
+        item = self._known.get(self._sk(kind, task, ordinal))
         return self._recording(item) if item else None
 
-    def all(self, kind: str) -> list[Recording]:
-        """Return all recordings of a kind, of all rounds."""
-        found = self._table.query(self._pk, prefix=f"{kind}/")
-        return [self._recording(item) for item in found]
-
     def put(self, kind: str, task: str, ordinal: int, recording: Recording) -> Recording:
-        """Record a response unless there is one to the same request; return the one that stands."""
-        body: dict[str, Any] = {"request": recording.request}
+        """Record a response unless there is one to the same request; return the one that stands.
+
+        Raises:
+            LeaseLost: a newer owner has recorded another response here.
+        """
+        body: dict[str, Any] = {
+            "request": recording.request,
+            "epoch": self._epoch,
+            "usage": recording.usage.model_dump(),
+            "cost_usd": recording.cost_usd,
+        }
         if len(recording.response) <= INLINE_CHARS:
             body["response"] = recording.response
         else:
             body["object"] = f"{self._pk}/{digest(recording.response)}"
             self._blobs.put(body["object"], recording.response.encode())
-        item = Item(self._pk, self._sk(kind, task, ordinal), body)
-        try:
-            self._table.put(item, Absent())
-        except ConditionFailed:
-            found = self.get(kind, task, ordinal)
-            if found and found.request == recording.request:
-                return found
-            self._table.put(item)
-        return recording
+        sk = self._sk(kind, task, ordinal)
+        while True:
+            known = self._known.get(sk)
+            item = Item(self._pk, sk, body, known.version + 1 if known else 1)
+            try:
+                self._table.put(item, VersionIs(known.version) if known else Absent())
+            except ConditionFailed:
+                # Someone was here since we read: an older owner that is late, or a newer one.
+                found = self._table.get(self._pk, sk)
+                if found is None:
+                    raise
+                if cast(int, found.body["epoch"]) > self._epoch:
+                    raise LeaseLost("The run has a newer owner; this one stops.") from None
+                self._known[sk] = found
+                if found.body["request"] == recording.request:
+                    return self._recording(found)
+                continue
+            self._known[sk] = item
+            with self._lock:  # parallel nodes record from threads of their own
+                self.usage += recording.usage
+                self.cost_usd += recording.cost_usd
+            return recording
 
     def _recording(self, item: Item) -> Recording:
         response = item.body.get("response")
         if response is None:
             response = self._blobs.get(cast(str, item.body["object"])).decode()
-        return Recording(cast(str, item.body["request"]), cast(str, response))
+        usage, cost = _total([item])
+        return Recording(cast(str, item.body["request"]), cast(str, response), usage, cost)
 
     def _sk(self, kind: str, task: str, ordinal: int) -> str:
         return f"{kind}/{key(task, self._round, ordinal)}"
+
+
+def spent(table: Table, run_id: str) -> tuple[Usage, float]:
+    """Return the tokens and the dollars that a run's recorded model calls have cost."""
+    return _total(table.query(key("run", run_id), prefix=f"{MODEL}/"))
+
+
+def _total(items: Iterable[Item]) -> tuple[Usage, float]:
+    usage, cost = Usage(), 0.0
+    for item in items:
+        usage += Usage.model_validate(item.body.get("usage") or {})
+        cost += cast(float, item.body.get("cost_usd") or 0.0)
+    return usage, cost

@@ -59,6 +59,8 @@ class Document(Record):
     added_at: float = 0.0
     """Seconds since the epoch."""
     added_by: str = ""
+    older: list[str] = Field(default_factory=list)
+    """The SHA-256 of its earlier versions, oldest first; they stay readable."""
 
 
 class Passage(Record):
@@ -123,12 +125,43 @@ class Usage(Record):
         )
 
 
+class Identity(Record):
+    """Who acts, as the composition root has verified it; never named by an argument of a tool."""
+
+    name: str
+    source: str
+    """How it was verified: "os" by the operating system, "sts" by AWS, "demo" for the demo."""
+
+
+class Budget(Record):
+    """What a run may use before it stops and asks a person for more; None: no limit."""
+
+    steps: int | None = Field(None, ge=1)
+    """Super-steps of its graph."""
+    tokens: int | None = Field(None, ge=1)
+    """Input and output tokens of its model calls."""
+    dollars: float | None = Field(None, gt=0)
+
+
+class Vote(Record):
+    """One person's approval, where an approval takes more than one."""
+
+    by: Identity
+    at: float
+
+
 class Interrupt(Record):
     """A question to a person that stops a run until it is decided."""
 
     id: str
     kind: InterruptKind
     value: dict[str, Any]
+    expires_at: float = 0.0
+    """From then on nobody can approve it any more, in seconds since the epoch; 0: it stays."""
+    approvals: int = Field(1, ge=1)
+    """How many different persons have to approve."""
+    votes: list[Vote] = Field(default_factory=list)
+    """Who has approved so far, where one approval is not enough."""
 
 
 class Run(Record):
@@ -152,6 +185,17 @@ class Run(Record):
     """The epoch of the latest claim; it counts from 1 on each thread."""
     tries: int = 0
     """Claims since the last new checkpoint."""
+    dead: bool = False
+    """It was given up: it failed again and again without a new checkpoint."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """The versions of graph, prompts, tools and schemas under which it began."""
+    budget: Budget = Field(default_factory=Budget)
+    timeout: float = 0.0
+    """Seconds that it may be at work, waiting for people not counted; 0: as long as it takes."""
+    worked: float = 0.0
+    """Seconds that it was at work up to the latest claim."""
+    claimed_at: float = 0.0
+    """When it was last claimed, in seconds since the epoch; 0 while nobody drives it."""
     retries: int = 0
     """How often a person had it tried again after an error."""
     answer: Answer | None = None
@@ -177,11 +221,3 @@ class Feedback(Record):
     comment: Text = ""
     created_at: float
     created_by: str
-
-
-class Identity(Record):
-    """Who acts, as the composition root has verified it; never named by an argument of a tool."""
-
-    name: str
-    source: str
-    """How it was verified: "os" by the operating system, "sts" by AWS, "demo" for the demo."""

@@ -5,11 +5,13 @@
                     l/{call}            the ledger: what became of a tool call
                     m/…  t/…            recorded responses of models and tools
     thread/{thread} lease               who drives the thread, until when, at which epoch
+                    q/{number}          the runs that wait for the thread, in their order
                     r/{time}/{run}      the runs of the thread
     runs            {time}/{run}        all runs, by time
     due             {time}/{run}        runs that someone should look at, by when
 
-Next: `storage.runs` is what people and programs ask for, `storage.leases` what a worker does.
+Next: `storage.runs` reads and changes them; `storage.submission`, `storage.decisions` and
+`storage.stopping` are what people ask for, `storage.leases` what a worker does.
 """
 
 import time
@@ -23,6 +25,7 @@ from storage.records import Identity, Interrupt, InterruptKind, Run
 
 RUNS: Final = "runs"
 DUE: Final = "due"
+QUEUED: Final = "q/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Decided:
     decision: dict[str, Any] | None = None
     decided_by: Identity | None = None
     decided_at: float = 0.0
+    version: int = 0
+    """Of its item; 0: it is not kept yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +78,36 @@ class Kept:
     """When someone should look at it, in milliseconds since the epoch; 0: not at all."""
     seen: str = ""
     """The newest checkpoint at the last claim."""
+    queued: str = ""
+    """Its place among the runs that wait for the thread; empty: it has the thread, or had it."""
 
     def changed(self, *, due_at: int, seen: str | None = None, **changes: Any) -> list[Action]:
-        """Return the actions that write the run changed, with its entries in the lists."""
+        """Return the actions that write the run changed, with its entries in the lists.
+
+        A run that is changed waits for its thread no longer: it has got it, or has ended.
+        """
         run = self.run.model_copy(update={"updated_at": time.time(), **changes})
         actions = run_actions(run, self.version + 1, due_at, self.seen if seen is None else seen)
         if self.due_at and self.due_at != due_at:
             actions.append(Delete(DUE, key(self.due_at, run.id), table="runs"))
+        if self.queued:
+            actions.append(Delete(key("thread", run.thread_id), self.queued, table="runs"))
         return actions
 
 
-def run_actions(run: Run, version: int, due_at: int, seen: str = "") -> list[Action]:
+def kept_of(item: Item) -> Kept:
+    """Return the run that an item holds."""
+    body = cast(dict[str, Any], item.body)
+    run = Run.model_validate(body["run"])
+    return Kept(run, item.version, body["due_at"], body["seen"], body.get("queued", ""))
+
+
+def run_actions(
+    run: Run, version: int, due_at: int, seen: str = "", queued: str = ""
+) -> list[Action]:
     """Return the actions that write a run with its entries in the lists."""
-    body = run.model_dump(mode="json", exclude={"interrupts"})
+    record = run.model_dump(mode="json", exclude={"interrupts"})
+    body: dict[str, Value] = {"run": record, "due_at": due_at, "seen": seen, "queued": queued}
     when: Condition = VersionIs(version - 1) if version > 1 else Absent()
     entry: dict[str, Value] = {
         "run_id": run.id,
@@ -93,26 +115,25 @@ def run_actions(run: Run, version: int, due_at: int, seen: str = "") -> list[Act
         "status": run.status,
         "question": run.question[:200],
         "created_at": run.created_at,
+        "dead": run.dead,
+        "error": run.error[:200],
     }
-    created = to_ms(run.created_at)
+    created, thread = to_ms(run.created_at), key("thread", run.thread_id)
     actions: list[Action] = [
-        Put(
-            Item(key("run", run.id), "run", {"run": body, "due_at": due_at, "seen": seen}, version),
-            when,
-            table="runs",
-        ),
+        Put(Item(key("run", run.id), "run", body, version), when, table="runs"),
         Put(Item(RUNS, key(created, run.id), entry), table="runs"),
     ]
+    named: dict[str, Value] = {"run_id": run.id}
     if version == 1:
-        thread = key("thread", run.thread_id)
-        entry = {"run_id": run.id}
-        actions.append(Put(Item(thread, f"r/{key(created, run.id)}", entry), table="runs"))
+        actions.append(Put(Item(thread, f"r/{key(created, run.id)}", named), table="runs"))
+    if queued:
+        actions.append(Put(Item(thread, queued, named), Absent(), table="runs"))
     if due_at:
-        actions.append(Put(Item(DUE, key(due_at, run.id), {"run_id": run.id}), table="runs"))
+        actions.append(Put(Item(DUE, key(due_at, run.id), named), table="runs"))
     return actions
 
 
-def interrupt_item(run_id: str, decided: Decided, *, version: int = 1) -> Item:
+def interrupt_item(run_id: str, decided: Decided) -> Item:
     """Return the item of an interrupt."""
     body: dict[str, Any] = {
         "interrupt": decided.interrupt.model_dump(mode="json"),
@@ -120,7 +141,8 @@ def interrupt_item(run_id: str, decided: Decided, *, version: int = 1) -> Item:
         "decided_by": decided.decided_by.model_dump() if decided.decided_by else None,
         "decided_at": decided.decided_at,
     }
-    return Item(key("run", run_id), f"i/{key(decided.interrupt.id)}", body, version)
+    sk = f"i/{key(decided.interrupt.id)}"
+    return Item(key("run", run_id), sk, body, decided.version + 1)
 
 
 def decided_of(item: Item) -> Decided:
@@ -131,6 +153,7 @@ def decided_of(item: Item) -> Decided:
         decision=body["decision"],
         decided_by=Identity.model_validate(body["decided_by"]) if body["decided_by"] else None,
         decided_at=body["decided_at"],
+        version=item.version,
     )
 
 

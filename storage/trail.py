@@ -98,8 +98,10 @@ class Trail:
 
     def _append(self, last: Sequence[Event], actions: Sequence[Action], anchor: bool) -> None:
         """Append what was noted and the last events, until no event of a person is in the way."""
-        noted = list(self._noted)
         while True:
+            noted = list(self._noted)
+            if not (noted or last):
+                return
             linked = chain([*noted, *last], self._head)
             signed = [self._audit.anchor_of(linked)] if anchor else []
             try:
@@ -129,6 +131,16 @@ class Trail:
             raise LeaseLost(f"Run {self._run_id} has a newer owner; this one stops.")
         if found[: len(linked)] == list(linked):
             return True
+        for other in found:
+            self._strike(other.event)
         if found:
             self._head = Head(found[-1].event.seq + 1, found[-1].hash)
         return False
+
+    def _strike(self, found: Event) -> None:
+        """Note an event no more that stands in the chain: an append that failed may be done."""
+        text = found.model_copy(update={"seq": 0}).model_dump_json()
+        for event in self._noted:
+            if event.model_dump_json() == text:
+                self._noted.remove(event)
+                return

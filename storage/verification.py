@@ -55,7 +55,13 @@ def _compare_effects(runs: RunStore, run_id: str, events: Sequence[Event]) -> Fi
 def _compare_decisions(decided: Sequence[Decided], events: Sequence[Event]) -> FirstBad | None:
     """Compare the decisions that are kept, and who made them, with what the events say."""
     told = {e.data["interrupt"]: e for e in events if e.kind == "decision"}
+    voted = [(e.data["interrupt"], e.data["by"]) for e in events if e.kind == "vote"]
     for each in decided:
+        named = [(each.interrupt.id, vote.by.name) for vote in each.interrupt.votes]
+        # The last vote is the decision.
+        if not set(named[: each.interrupt.approvals - 1]) <= set(voted):
+            why = f"a vote on {each.interrupt.id} is not on the record"
+            return FirstBad(seq=len(events), where="decision", why=why)
         if each.decision is None or each.decided_by is None:
             continue
         event = told.get(each.interrupt.id)

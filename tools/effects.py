@@ -9,9 +9,13 @@ The ledger has one entry for each tool call, by its id, which is stable over a c
 Killed anywhere, the first either happened whole or not at all. The second, found begun, is called
 again. The third, found begun, may or may not have happened: nobody repeats it, and a person
 settles it.
+
+A fork has a ledger of its own, and looks into those of its ancestors: what one of them has done is
+not done again without a person who was told so.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
@@ -39,16 +43,31 @@ class Grant:
 
     by: str
     binding: str
-    interrupt: str = ""
+    same: str = ""
+    """A hash of tool and arguments, by which a fork finds what its ancestors have done."""
 
 
 class Effects:
     """The ledger of a run, in the hand of its owner."""
 
-    def __init__(self, trail: Trail, table: Table, run_id: str) -> None:
+    def __init__(
+        self,
+        trail: Trail,
+        table: Table,
+        run_id: str,
+        *,
+        ancestors: Sequence[str] = (),
+        owns: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take the owner's trail, the runs that this one was forked from, and a check.
+
+        `owns` raises `LeaseLost` unless the run is still this owner's.
+        """
         self._trail = trail
         self._table = table
         self._pk = key("run", run_id)
+        self._ancestors = ancestors
+        self._owns = owns
 
     async def find(self, call_id: str) -> Outcome | None:
         """Return what became of a call, or None if it was never begun."""
@@ -56,6 +75,18 @@ class Effects:
         if item is None:
             return None
         return Outcome(cast(State, item.body["state"]), cast(str, item.body["text"]))
+
+    async def earlier(self, call_id: str, same: str) -> str:
+        """Return the ancestor that has done or begun a call, or the same one; empty: none has."""
+        return await asyncio.to_thread(self._earlier, call_id, same) if self._ancestors else ""
+
+    def _earlier(self, call_id: str, same: str) -> str:
+        for run_id in self._ancestors:
+            for item in self._table.query(key("run", run_id), prefix=_LEDGER):
+                known = item.sk == _LEDGER + key(call_id) or item.body.get("same") == same
+                if known and item.body["state"] != "not_done":
+                    return run_id
+        return ""
 
     async def perform(
         self, call_id: str, tool: str, safety: Safety | None, plan: Plan, grant: Grant, task: str
@@ -73,10 +104,13 @@ class Effects:
             "call": call_id,
             "by": grant.by,
             "binding": grant.binding,
+            "same": grant.same,
         }
         if safety == "at_most_once":
-            entry = self._put(call_id, Outcome("begun"), Absent())
+            entry = self._put(call_id, Outcome("begun"), Absent(), same=grant.same)
             await self._trail.commit("effect_begun", [entry], node="act", task=task, **about)
+            # The last look before what nobody can take back: another may own the run by now.
+            await asyncio.to_thread(self._owns)
         elif safety == "repeatable":
             begun = Outcome("begun", grant.binding)
             found = await self._enter("effect_begun", call_id, begun, plan, task, about)
@@ -105,7 +139,7 @@ class Effects:
         Raises:
             Conflict: one of the actions does not hold; nothing was done.
         """
-        entry = self._put(call_id, outcome, Absent())
+        entry = self._put(call_id, outcome, Absent(), same=about["same"])
         try:
             await self._trail.commit(kind, [entry, *plan.actions], node="act", task=task, **about)
         except ConditionFailed as failure:
@@ -119,13 +153,19 @@ class Effects:
     async def settle(self, call_id: str, outcome: Outcome, task: str, **about: Any) -> Outcome:
         """Write down how a call that was begun has ended."""
         kind = "effect" if outcome.state == "done" else "effect_not_done"
-        put = self._put(call_id, outcome, VersionIs(1), version=2)
+        put = self._put(call_id, outcome, VersionIs(1), version=2, same=about.get("same", ""))
         await self._trail.commit(kind, [put], node="act", task=task, **about)
         return outcome
 
     def _put(
-        self, call_id: str, outcome: Outcome, when: Absent | VersionIs, *, version: int = 1
+        self,
+        call_id: str,
+        outcome: Outcome,
+        when: Absent | VersionIs,
+        *,
+        same: str,
+        version: int = 1,
     ) -> Put:
-        body: dict[str, Any] = {"state": outcome.state, "text": outcome.text}
+        body: dict[str, Any] = {"state": outcome.state, "text": outcome.text, "same": same}
         item = Item(self._pk, _LEDGER + key(call_id), body, version)
         return Put(item, when, table="runs")

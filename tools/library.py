@@ -46,13 +46,23 @@ class Library:
         if "_sandbox" in self.__dict__:
             self._sandbox.close()
 
-    def add(self, data: bytes, name: str, identity: Identity) -> tuple[Document, bool]:
-        """Add a file; return its document, and whether it is new.
+    def add(
+        self, data: bytes, name: str, identity: Identity, *, version_of: str = ""
+    ) -> tuple[Document, bool]:
+        """Add a file, or a new version of a document; return the document, and whether it is new.
 
         Every file is recorded, whatever its status. Identical bytes are one document.
+
+        Raises:
+            NotFound: there is no document of which it could be a version.
+            Conflict: the bytes are an earlier version, or another document already.
         """
         sha256 = sha256_of(data)
+        if version_of:
+            self.store.get(version_of)
         if found := self.store.find(sha256):
+            if version_of and (found.id, found.sha256) != (version_of, sha256):
+                raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
             return found, False
         self.store.keep_original(sha256, data)
         with self._lock:
@@ -70,8 +80,16 @@ class Library:
             added_at=time.time(),
             added_by=identity.name,
         )
+        if version_of:
+            added = self.store.add_version(version_of, document, parsed.pages, PARSER_VERSION)
+            return added, True
         added = self.store.add(document, parsed.pages, PARSER_VERSION)
         return added, added == document
+
+    def outdated(self, versions: Sequence[str]) -> list[Document]:
+        """Return the documents of which some of the versions are not the newest any more."""
+        found = {sha256: self.store.find(sha256) for sha256 in versions}
+        return [d for sha256, d in found.items() if d is not None and d.sha256 != sha256]
 
     def refresh(self) -> None:
         """Index what is in the store and not in the index."""
@@ -120,13 +138,14 @@ class Library:
             score=hit.score,
         )
 
-    def page(self, document_id: str, number: int) -> tuple[Document, Page]:
-        """Return a document and one of its pages, which count from 1.
+    def page(self, document_id: str, number: int, sha256: str = "") -> tuple[Document, Page]:
+        """Return a document and one of its pages, which count from 1; of the newest version.
 
         Raises:
-            NotFound: there is no such document or page in this workspace.
+            NotFound: there is no such document, version or page in this workspace.
         """
-        return self.store.get(document_id), self.store.page(document_id, number)
+        document = self.store.get(document_id)
+        return document, self.store.page(document, number, sha256)
 
     def in_scope(self, documents: Sequence[str]) -> Iterator[Document]:
         """Yield the documents named, or all if none is; those that are not there are left out."""

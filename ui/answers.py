@@ -117,7 +117,8 @@ def source(citation: Citation) -> None:
     desk = parts.desk()
     try:
         document = desk.documents.get(citation.document_id)
-        page = desk.documents.page(citation.document_id, citation.page)
+        sha256 = citation.sha256
+        page = desk.documents.page(citation.document_id, citation.page, version=sha256)
     except AffidavitError as error:
         markup.callout("warning", "The page cannot be shown.", str(error))
         return
@@ -126,9 +127,11 @@ def source(citation: Citation) -> None:
         tag("p", page.locator, " · version ", _sha(citation.sha256), cls="aff-quiet"),
     )
     start, end = citation.start, citation.end
-    if document.sha256 != citation.sha256 or page.text[start:end] != citation.quote:
-        why = "The quote is from another version of the document than the one that is stored now."
-        markup.callout("warning", why, citation.quote)
+    if document.sha256 != citation.sha256:
+        why = "The document has a newer version than the one that is cited and shown here."
+        markup.callout("info", why)
+    if page.text[start:end] != citation.quote:
+        markup.callout("warning", "The quote is not what is stored there now.", citation.quote)
         start = end = 0
     quote = [tag("mark", page.text[start:end], id="aff-quote")] if end > start else []
     text = (page.text[:start], *quote, page.text[end:])

@@ -16,6 +16,9 @@ def add(
         list[str],
         typer.Argument(metavar="FILE…", help="Files, folders, or s3://bucket/prefix."),
     ],
+    version_of: Annotated[
+        str, typer.Option(metavar="ID", help="The one file is the newest version of this document.")
+    ] = "",
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> int:
@@ -31,8 +34,10 @@ def add(
         if not (file.startswith("s3://") or Path(file).exists()):
             raise typer.BadParameter(f"there is no file {file}.")
     found = find(files)
+    if version_of and len(found) != 1:
+        raise typer.BadParameter(f"--version-of takes one file, not {len(found)}.")
     with opened(workspace) as desk:
-        added, failed = add_all(desk, found)
+        added, failed = add_all(desk, found, version_of)
     for message in failed:
         print(f"affidavit: {message}", file=sys.stderr)
     if as_json:
@@ -67,10 +72,13 @@ def search(
 def page(
     document_id: Annotated[str, typer.Argument(metavar="DOCUMENT", help="The document's id.")],
     number: Annotated[int, typer.Argument(metavar="N", help="The page; counts from 1.")],
+    version: Annotated[
+        str, typer.Option(metavar="SHA256", help="Of this version; otherwise of the newest.")
+    ] = "",
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> None:
     """Print the stored text of a page: what citations point into."""
     with opened(workspace) as desk:
-        found = desk.documents.page(document_id, number)
+        found = desk.documents.page(document_id, number, version=version)
     emit(found.model_dump()) if as_json else sys.stdout.write(found.text + "\n")

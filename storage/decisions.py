@@ -1,0 +1,216 @@
+"""What people decide on what runs ask: each question is decided once, for what it showed.
+
+A decision names the interrupt, so that one that comes late, twice, or when the next question is
+already open cannot be taken for the answer to another. It is stored with its event in one
+transaction; whoever drives the run finds it there. An approval that takes several people is a vote
+of each, and decided by the last. What has expired can no longer be decided: whoever drives the run
+next writes that down (`expire`), and the agents are told.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from storage.audit import Event, digest, new_event
+from storage.errors import Conflict, InvalidInput, NotFound
+from storage.fence import record_fence
+from storage.ports import Absent, Action, Put, VersionIs
+from storage.records import Budget, Identity, Interrupt, Run, Vote
+from storage.run_layout import Decided, Kept, interrupt_item, to_ms
+from storage.runs import RunStore
+from storage.stopping import stopped
+from storage.times import utc
+
+DESK: Final = Identity(name="affidavit", source="desk")
+"""Who writes down that a question has expired."""
+EXPIRED: Final = "expire"
+Decision = dict[str, Any]
+
+
+def decide(
+    runs: RunStore, run_id: str, decisions: Mapping[str, Decision], identity: Identity
+) -> Run:
+    """Store decisions on interrupts, by id, all or none, and make the run due where it can go on.
+
+    Raises:
+        NotFound: the run has no such interrupt.
+        InvalidInput: a decision has no type.
+        Conflict: one is decided already, has expired, or the run is over; the message says by whom
+            and how.
+    """
+
+    def change(kept: Kept) -> tuple[list[Action], list[Event]]:
+        if kept.run.ended:
+            raise Conflict(f"Run {run_id} has ended: {kept.run.status}. Nothing is asked any more.")
+        known = {d.interrupt.id: d for d in runs.decided(run_id)}
+        now = time.time()
+        taken = [
+            _decided(run_id, known, interrupt_id, decision, identity, now)
+            for interrupt_id, decision in decisions.items()
+        ]
+        return _stored(runs, kept, taken, identity)
+
+    run = runs.change(run_id, change)
+    if run.ended:
+        record_fence(runs.checkpoints, run.thread_id, run.epoch)
+    return run
+
+
+def expire(runs: RunStore, run_id: str) -> bool:
+    """Decide what has expired; return whether there was anything."""
+    now = time.time()
+    late = [
+        replace(d, decision={"type": EXPIRED}, decided_by=DESK, decided_at=now)
+        for d in runs.decided(run_id)
+        if d.decision is None and 0 < d.interrupt.expires_at <= now
+    ]
+    if not late:
+        return False
+
+    def change(kept: Kept) -> tuple[list[Action], list[Event]]:
+        if kept.run.ended:
+            raise Conflict(f"Run {run_id} has ended: {kept.run.status}.")
+        return _stored(runs, kept, late, DESK)
+
+    runs.change(run_id, change)
+    return True
+
+
+def _decided(
+    run_id: str,
+    known: Mapping[str, Decided],
+    interrupt_id: str,
+    decision: Decision,
+    identity: Identity,
+    now: float,
+) -> Decided:
+    """Return an interrupt with a decision, or with one vote more if it takes more people."""
+    found = known.get(interrupt_id)
+    if found is None:
+        waiting = [i for i, d in known.items() if d.decision is None]
+        raise NotFound(
+            f"Run {run_id} has no interrupt {interrupt_id!r}; "
+            + (f"these wait: {', '.join(waiting)}." if waiting else "none waits.")
+        )
+    if found.decision is not None and found.decided_by is not None:
+        raise Conflict(
+            f"Interrupt {interrupt_id} was decided already: "
+            f"{found.decision.get('type')} by {found.decided_by.name}. Nothing was changed."
+        )
+    asked = found.interrupt
+    if 0 < asked.expires_at <= now:
+        raise Conflict(
+            f"Interrupt {interrupt_id} expired on {utc(asked.expires_at)}: it can no longer be "
+            f"decided, and what it asks for is not done. `affidavit resume {run_id}` tells the "
+            "agents so."
+        )
+    _check(asked, decision)
+    if decision["type"] == "approve" and asked.approvals > 1:
+        asked = _voted(asked, identity, now)
+        if len(asked.votes) < asked.approvals:
+            return replace(found, interrupt=asked)
+    return replace(
+        found, interrupt=asked, decision=decision, decided_by=identity, decided_at=now
+    )
+
+
+def allowed_decisions(value: Mapping[str, Any]) -> list[str]:
+    """Return the types of decisions that an interrupt's value allows; none named: any."""
+    configs = value.get("review_configs") or [{}]
+    return list(value.get("allowed_decisions") or configs[0].get("allowed_decisions") or [])
+
+
+def _check(asked: Interrupt, decision: Decision) -> None:
+    kind, allowed = decision.get("type"), allowed_decisions(asked.value)
+    if not isinstance(kind, str):
+        raise InvalidInput('A decision is {"type": …}, see the allowed decisions of the interrupt.')
+    if kind == EXPIRED or (allowed and kind not in allowed):
+        raise InvalidInput(f"Decide one of {', '.join(allowed)}, not {kind!r}.")
+    if kind == "edit":
+        action = decision.get("edited_action")
+        (request, *_) = asked.value.get("action_requests") or [{}]
+        if not isinstance(action, dict) or action.get("name") != request.get("name"):
+            raise InvalidInput(f'An edit is {{"name": "{request.get("name")}", "args": {{…}}}}.')
+
+
+def _voted(asked: Interrupt, identity: Identity, now: float) -> Interrupt:
+    if any(vote.by == identity for vote in asked.votes):
+        raise Conflict(
+            f"{identity.name} has approved this already; it takes {asked.approvals} different "
+            "persons."
+        )
+    return asked.model_copy(update={"votes": [*asked.votes, Vote(by=identity, at=now)]})
+
+
+def _stored(
+    runs: RunStore, kept: Kept, taken: list[Decided], identity: Identity
+) -> tuple[list[Action], list[Event]]:
+    """Return what stores decisions and votes, and what they make of the run."""
+    run = kept.run
+    puts: list[Action] = [
+        Put(
+            interrupt_item(run.id, each),
+            VersionIs(each.version) if each.version else Absent(),
+            table="runs",
+        )
+        for each in taken
+    ]
+    events = [_event(run, each, identity) for each in taken]
+    final = [each for each in taken if each.decision is not None]
+    refused = [d for d in final if d.interrupt.kind == "budget" and not _extends(d)]
+    if refused:
+        lease = runs.lease(run.thread_id)
+        said = str((refused[0].decision or {}).get("message") or "no reason was given")
+        ended, changed = stopped(
+            runs,
+            kept,
+            lease.epoch + 1,
+            "cancelled",
+            identity,
+            f"Its budget is used up, and it got no more: {said}",
+        )
+        handed, _ = runs.hand_on(lease, epoch=lease.epoch + 1)
+        return [*puts, *changed, *handed], [*events, ended]
+    changes: dict[str, Any] = {}
+    for each in final:
+        if each.interrupt.kind == "budget":
+            changes["budget"] = _extended(each)
+    if run.status == "interrupted" and final:
+        # What waited for a person goes on from now.
+        return [*puts, *kept.changed(due_at=to_ms(time.time()), status="pending", **changes)], events
+    return [*puts, *kept.changed(due_at=kept.due_at, **changes)], events
+
+
+def _event(run: Run, each: Decided, identity: Identity) -> Event:
+    decision = each.decision or {"type": "approve"}
+    return new_event(
+        run.id,
+        run.epoch,
+        "decision" if each.decision is not None else "vote",
+        interrupt=each.interrupt.id,
+        decision=decision.get("type", ""),
+        content=digest(decision),
+        shown=str(each.interrupt.value.get("binding", "")),
+        votes=[vote.by.name for vote in each.interrupt.votes],
+        by=identity.name,
+        identity_source=identity.source,
+    )
+
+
+def _extends(each: Decided) -> bool:
+    return (each.decision or {}).get("type") in ("approve", "edit")
+
+
+def _extended(each: Decided) -> Budget:
+    """Return the budget that a person allows: what was asked for, or what they made of it."""
+    (request,) = each.interrupt.value["action_requests"]
+    decision = each.decision or {}
+    args = decision["edited_action"].get("args") if decision["type"] == "edit" else request["args"]
+    try:
+        return Budget.model_validate(args)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InvalidInput(f"The budget cannot be used: {wrong}.") from None
