@@ -6,35 +6,74 @@ What goes in is decided by the record, never guessed:
     open interrupts have a decision on the record     Command(resume={interrupt id: decision})
     otherwise                                         nothing: go on
 
-Losing the lease stops everything at once; what this process still does counts for nothing.
+Losing the lease stops everything at once; what this process still does counts for nothing. A run
+whose time is up is ended by raising the epoch first, so that what it still does is just that.
 """
 
 import asyncio
+import math
 from contextlib import suppress
 from typing import Any, Final
 
 from langchain_core.messages import HumanMessage
-from langgraph.errors import GraphDrained, GraphRecursionError
+from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 from langsmith import tracing_context
 
-from graph.desk import DESK, STEPS, desk_version
+from graph.budget import STEPS, question_for_more, steps_done
+from graph.desk import DESK
 from graph.reporter import Reporter
 from graph.resources import Resources
+from graph.versions import version_of
 from graph.watcher import Watcher
 from nodes.context import Context
-from nodes.models import Recorded, cost_of, message_of, model_name, usage_of
+from nodes.models import Recorded
 from nodes.state import new_question
-from storage.errors import AffidavitError, LeaseLost, NotFound, Unavailable
-from storage.leases import Ownership
-from storage.recordings import MODEL, Recordings
-from storage.records import Interrupt, Run, Usage
+from storage.decisions import expire
+from storage.errors import (
+    AffidavitError,
+    Conflict,
+    LeaseLost,
+    NotFound,
+    OverBudget,
+    Unavailable,
+    Waits,
+)
+from storage.leases import Ownership, claim
+from storage.recordings import Recordings
+from storage.records import Answer, Interrupt, Run
 from storage.run_layout import interrupt_kind
+from storage.stopping import stop
 from tools.effects import Effects
 
 RETRY_SECONDS: Final = (1.0, 4.0, 15.0, 60.0)
 _ERROR_CHARS: Final = 2000
+_TERMS: Final = ("expires_at", "approvals")
+"""What of an interrupt's value is kept beside it."""
+_NO_LIMIT: Final = 10_000_000
+"""LangGraph's own bound on steps; the budget's is asked about, and comes first."""
+
+
+def take(resources: Resources, run_id: str, owner: str) -> Ownership:
+    """Claim a run for this process; what it waited for in vain has expired first.
+
+    Raises:
+        NotFound: there is no such run, or no such graph here.
+        Conflict: it cannot be claimed; see `storage.leases.claim`.
+    """
+    run = resources.runs.kept(run_id).run
+    terms: dict[str, Any] = {
+        "owner": owner,
+        "seconds": resources.settings.lease_seconds,
+        "versions": resources.versions(run.graph),
+    }
+    try:
+        return claim(resources.runs, run_id, **terms)
+    except Waits:
+        if not expire(resources.runs, run_id):
+            raise
+        return claim(resources.runs, run_id, **terms)
 
 
 class Drive:
@@ -44,21 +83,27 @@ class Drive:
         self._resources = resources
         self._owned = owned
         self._run = owned.run
+        ports = resources.workspace
         self._recordings = Recordings(
-            resources.workspace.tables.runs,
-            resources.workspace.buckets.state,
+            ports.tables.runs,
+            ports.buckets.state,
             owned.run.id,
-            owned.run.retries,
+            round_=owned.run.retries,
+            epoch=owned.run.epoch,
         )
-        self._reporter = Reporter(
-            owned.trail, resources.workspace.telemetry, resources.redacted, owned.run
-        )
+        self._reporter = Reporter(owned.trail, ports.telemetry, resources.redacted, owned.run)
         self._model = Recorded(
-            inner=resources.model, recordings=self._recordings, journal=self._reporter
+            inner=resources.model,
+            recordings=self._recordings,
+            journal=self._reporter,
+            budget=owned.run.budget,
         )
         self._watcher = Watcher(self._reporter, self._model)
         self._control = RunControl()
-        self._ancestors: frozenset[str] = frozenset()
+        self._ancestors: list[str] = []
+        self._first_step = -1
+        self._over = ""
+        """The part of the budget that is used up: steps, tokens or dollars."""
 
     def drain(self) -> None:
         """Stop at the end of the current step and give the run back."""
@@ -68,13 +113,18 @@ class Drive:
         """Drive the run as far as it goes, and return it.
 
         Raises:
-            LeaseLost: another worker owns it by now.
+            LeaseLost: another worker owns it by now, or it was cancelled.
         """
         work = asyncio.create_task(self._work())
         beat = asyncio.create_task(self._renew())
         try:
-            await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
-            if beat.done() and not work.done():
+            left = min(max(0.0, self._owned.left), _NO_LIMIT)
+            done, _ = await asyncio.wait(
+                {work, beat}, timeout=left, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                await self._time_out(work)
+            elif not work.done():
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
                 beat.result()  # raises: the lease is lost
@@ -92,7 +142,25 @@ class Drive:
             await asyncio.gather(beat, work, return_exceptions=True)
             await self._owned.trail.close()
             await self._reporter.close()
+        if self._owned.next_run:
+            await asyncio.to_thread(self._resources.hint, self._owned.next_run)
         return await asyncio.to_thread(self._resources.runs.get, self._run.id)
+
+    async def _time_out(self, work: asyncio.Task[None]) -> None:
+        """End the run, and then what it is doing, which is outdated by then."""
+        run, runs = self._run, self._resources.runs
+        why = f"It was at work for {run.timeout:,.0f} s, as long as it may be."
+        epoch = run.epoch
+        try:
+            _, self._owned.next_run = await asyncio.to_thread(
+                lambda: stop(runs, run.id, "timeout", None, error=why, epoch=epoch)
+            )
+        except Conflict:
+            return  # it has just ended by itself
+        self._reporter.ended("timeout", cost_usd=self._recordings.cost_usd)
+        work.cancel()
+        with suppress(asyncio.CancelledError, AffidavitError):
+            await work
 
     async def _renew(self) -> None:
         """Keep the lease until it is lost."""
@@ -112,46 +180,94 @@ class Drive:
         except Unavailable as error:
             after = RETRY_SECONDS[min(self._run.tries, len(RETRY_SECONDS)) - 1]
             await self._owned.give_back(after=max(after, error.after), error=self._short(error))
-        except GraphRecursionError:
-            await self._fail("The run took more steps than it may.")
         except Exception as error:  # noqa: BLE001 - whatever a node raises ends the run, with its reason
             await self._fail(self._short(error))
 
     async def _to_the_end(self) -> None:
         graph = self._graph()
-        self._ancestors = await asyncio.to_thread(self._resources.runs.ancestors, self._run)
+        await asyncio.to_thread(self._recordings.load)
+        if self._run.forked_from:
+            self._ancestors = await asyncio.to_thread(self._resources.runs.ancestors, self._run)
         while True:
             state = await graph.aget_state(self._config)
-            self._reporter.at_checkpoint(state.config["configurable"].get("checkpoint_id", ""))
-            if not self._is_done(state):
-                given = await self._input(state)
-                with suppress(GraphDrained):  # at the end of a step, with its checkpoint stored
-                    await graph.ainvoke(
-                        given,
-                        self._config,
-                        context=self._context(),
-                        durability="sync",
-                        control=self._control,
-                    )
-                state = await graph.aget_state(self._config)
             if self._is_done(state):
-                await self._succeed(state)
+                await self._succeed(state.values)
                 return
-            if not state.interrupts:  # drained
+            found = await self._advance(graph, state)
+            if found is not None and "__interrupt__" not in found:
+                await self._succeed(found)
+                return
+            if self._over:
+                interrupts = [await self._more()]
+            elif found is None:  # drained
                 await self._owned.give_back(after=0, error="")
                 return
-            interrupts = [_interrupt(each.id, each.value) for each in state.interrupts]
-            usage, cost = await asyncio.to_thread(self._spent)
-            if await self._owned.wait_for_person(interrupts, usage=usage, cost_usd=cost):
-                self._reporter.ended("interrupted", asked=len(interrupts))
+            else:
+                state = await graph.aget_state(self._config)
+                interrupts = [_interrupt(each.id, each.value) for each in state.interrupts]
+            if await self._wait(interrupts):
                 return
+
+    async def _advance(self, graph: Any, state: StateSnapshot) -> dict[str, Any] | None:
+        """Go on from a state; return what came of it, or None if it stopped between two steps."""
+        self._over = ""
+        self._reporter.at_checkpoint(state.config["configurable"].get("checkpoint_id", ""))
+        metadata = state.metadata if self._is_ours(state) else None
+        self._first_step, done = steps_done(self._run, state.metadata, ours=metadata is not None)
+        self._count(done)
+        if self._over:
+            return None
+        given = await self._input(state)
+        config = self._config
+        config["configurable"]["first_step"] = self._first_step
+        try:
+            found = await graph.ainvoke(
+                given, config, context=self._context(), durability="sync", control=self._control
+            )
+        except GraphDrained:  # at the end of a step, with its checkpoint stored
+            return None
+        except OverBudget as error:
+            self._over = error.part
+            return None
+        return found if isinstance(found, dict) else {}
+
+    def _written(self, checkpoint_id: str, step: int) -> None:
+        """Take down a checkpoint of the graph itself, and whether a further step may be taken."""
+        self._reporter.at_checkpoint(checkpoint_id)
+        self._count(step - self._first_step - 1)
+
+    def _count(self, steps: int) -> None:
+        most = self._run.budget.steps
+        if most is not None and steps >= most:
+            self._over = STEPS
+            self._control.request_drain()
+
+    async def _more(self) -> Interrupt:
+        """Return the question for more of what is used up."""
+        asked = await asyncio.to_thread(self._resources.runs.decided, self._run.id)
+        count = sum(each.interrupt.kind == "budget" for each in asked)
+        spent = (self._recordings.usage, self._recordings.cost_usd)
+        return question_for_more(self._run, self._over, *spent, number=count)
+
+    async def _wait(self, interrupts: list[Interrupt]) -> bool:
+        """Leave the run to a person; return False if one has decided by now."""
+        usage, cost = self._recordings.usage, self._recordings.cost_usd
+        if await self._owned.wait_for_person(interrupts, usage=usage, cost_usd=cost):
+            self._reporter.ended("interrupted", asked=len(interrupts))
+            return True
+        kept = await asyncio.to_thread(self._resources.runs.kept, self._run.id)
+        self._run = self._run.model_copy(update={"budget": kept.run.budget})
+        self._model.budget = kept.run.budget
+        if self._over:  # what stopped it was the budget, and nobody who stops this worker
+            self._control = RunControl()
+        return False
 
     @property
     def _config(self) -> Any:
         return {
             "configurable": {"thread_id": self._run.thread_id, "run_id": self._run.id},
             "callbacks": [self._watcher],
-            "recursion_limit": STEPS,
+            "recursion_limit": _NO_LIMIT,
         }
 
     def _graph(self) -> Any:
@@ -162,14 +278,20 @@ class Drive:
             epoch=self._run.epoch,
             fences=self._owned.fences,
             before_write=self._owned.trail.flush,
-            written=self._reporter.at_checkpoint,
+            written=self._written,
         )
         update = {"checkpointer": saver, "store": self._resources.memory}
         return graphs[self._run.graph].copy(update)
 
     def _context(self) -> Context:
         resources, run = self._resources, self._run
-        runs_table = resources.workspace.tables.runs
+        effects = Effects(
+            self._owned.trail,
+            resources.workspace.tables.runs,
+            run.id,
+            ancestors=self._ancestors,
+            owns=self._owned.check,
+        )
         return Context(
             run_id=run.id,
             workspace=resources.workspace.name,
@@ -177,11 +299,11 @@ class Drive:
             library=resources.library,
             tools=resources.tools,
             journal=self._reporter,
-            effects=Effects(self._owned.trail, runs_table, run.id),
+            effects=effects,
             recordings=self._recordings,
             approvals=lambda: resources.runs.decided(run.id),
             policy=resources.policy,
-            version=desk_version() if run.graph == DESK else run.graph,
+            version=version_of(run.versions),
         )
 
     def _is_ours(self, state: StateSnapshot) -> bool:
@@ -200,6 +322,8 @@ class Drive:
             asked = {"messages": [HumanMessage(run.question, id=f"{run.id}-q")]}
             return run.input if run.input is not None else asked
         waiting = {each.id for each in state.interrupts}
+        if not waiting:
+            return None
         decided = await asyncio.to_thread(self._resources.runs.decided, run.id)
         answers = {
             d.interrupt.id: d.decision
@@ -208,22 +332,17 @@ class Drive:
         }
         return Command(resume=answers) if answers else None
 
-    async def _succeed(self, state: StateSnapshot) -> None:
-        answer = state.values.get("answer") if isinstance(state.values, dict) else None
-        usage, cost = await asyncio.to_thread(self._spent)
+    async def _succeed(self, values: Any) -> None:
+        answer = values.get("answer") if isinstance(values, dict) else None
+        usage, cost = self._recordings.usage, self._recordings.cost_usd
+        answer = answer if isinstance(answer, Answer) else None
         await self._owned.end("success", answer=answer, usage=usage, cost_usd=cost)
         self._reporter.ended("success", cost_usd=cost)
 
     async def _fail(self, error: str) -> None:
-        usage, cost = await asyncio.to_thread(self._spent)
+        usage, cost = self._recordings.usage, self._recordings.cost_usd
         await self._owned.end("error", usage=usage, cost_usd=cost, error=error)
         self._reporter.ended("error", cost_usd=cost)
-
-    def _spent(self) -> tuple[Usage, float]:
-        """Return what the run's model calls have cost, each counted once."""
-        usages = [usage_of(message_of(each)) for each in self._recordings.all(MODEL)]
-        name = model_name(self._resources.model)
-        return sum(usages, Usage()), sum(cost_of(name, usage) for usage in usages)
 
     def _short(self, error: Exception) -> str:
         text = str(error) or type(error).__name__
@@ -232,4 +351,15 @@ class Drive:
 
 def _interrupt(interrupt_id: str, value: Any) -> Interrupt:
     fields = value if isinstance(value, dict) else {"value": value}
-    return Interrupt(id=interrupt_id, kind=interrupt_kind(fields), value=fields)
+    return Interrupt(
+        id=interrupt_id,
+        kind=interrupt_kind(fields),
+        value={name: each for name, each in fields.items() if name not in _TERMS},
+        expires_at=_number(fields.get("expires_at")),
+        approvals=max(1, int(_number(fields.get("approvals")))),
+    )
+
+
+def _number(value: Any) -> float:
+    """Return a number of an interrupt's value; a graph of one's own may put anything there."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0

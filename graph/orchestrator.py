@@ -13,19 +13,18 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, Unpack
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import StateGraph
 
-from graph.api import Audit, Documents, FeedbackNotes, Operations, Runs
-from graph.desk import DESK
-from graph.drive import Drive
+from graph.api import Audit, Documents, FeedbackNotes, Operations
+from graph.drive import Drive, take
 from graph.resources import AddTools, Resources, open_resources
+from graph.runs import Asked, Runs
 from graph.settings import Settings, read_settings
 from graph.worker import Worker, owner_name
-from storage.errors import Leased
-from storage.leases import claim
+from storage.errors import Leased, Queued
 from storage.records import Identity, Run
 
 T = TypeVar("T")
@@ -90,48 +89,29 @@ class Orchestrator:
         """Let go of files, connections and children."""
         self.resources.close()
 
-    def invoke(
-        self,
-        question: str,
-        *,
-        documents: Sequence[str] = (),
-        thread: str | None = None,
-        graph: str = DESK,
-        input: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's word
-    ) -> Run:
+    def invoke(self, question: str, **asked: Unpack[Asked]) -> Run:
         """Ask, and drive the run here until it ends or waits for a person.
+
+        Args:
+            question: in plain words.
+            asked: as `runs.submit` takes it: documents, thread, graph, and so on.
 
         Raises:
             Busy: the thread is at work, or waits for a person.
             NotFound: one of the documents is not in this workspace.
         """
-        return _await(
-            self.ainvoke(question, documents=documents, thread=thread, graph=graph, input=input)
-        )
+        return _await(self.ainvoke(question, **asked))
 
-    async def ainvoke(
-        self,
-        question: str,
-        *,
-        documents: Sequence[str] = (),
-        thread: str | None = None,
-        graph: str = DESK,
-        input: dict[str, Any] | None = None,  # noqa: A002
-    ) -> Run:
+    async def ainvoke(self, question: str, **asked: Unpack[Asked]) -> Run:
         """See `invoke`."""
-        run = await asyncio.to_thread(
-            self.runs.submit,
-            question,
-            documents=documents,
-            thread=thread,
-            graph=graph,
-            input=input,
-            driven_here=True,
-        )
+        asked["driven_here"] = True
+        run = await asyncio.to_thread(lambda: self.runs.submit(question, **asked))
         return await self.adrive(run.id)
 
     def drive(self, run_id: str, *, progress: Progress | None = None) -> Run:
-        """Drive a run here from where it stands; wait while another worker's lease is live.
+        """Drive a run here from where it stands.
+
+        It waits while another worker's lease is live, and while other runs have the thread.
 
         Raises:
             Conflict: the run has ended, or waits for a decision.
@@ -144,27 +124,22 @@ class Orchestrator:
         """See `drive`."""
         await asyncio.to_thread(self.resources.ready)
         owner = owner_name()
-        table = self.resources.workspace.tables.checkpoints
         while True:
             try:
-                owned = await asyncio.to_thread(
-                    claim,
-                    self.resources.runs,
-                    table,
-                    run_id,
-                    owner=owner,
-                    seconds=self.resources.settings.lease_seconds,
-                )
+                owned = await asyncio.to_thread(take, self.resources, run_id, owner)
+            except Queued as queued:
+                wait, said = _POLL_SECONDS, str(queued)
             except Leased as leased:
-                left = leased.until - time.time()
-                if progress:
-                    progress(f"{leased} Waiting up to {max(0.0, left):.0f} s for its lease.")
-                await asyncio.sleep(min(max(left, 0.01), _POLL_SECONDS))
-                run = await asyncio.to_thread(self.runs.get, run_id)
-                if run.status not in ("pending", "running"):
-                    return run
-                continue
-            return await Drive(self.resources, owned).go()
+                left = max(0.0, leased.until - time.time())
+                wait, said = left, f"{leased} Waiting up to {left:.0f} s for its lease."
+            else:
+                return await Drive(self.resources, owned).go()
+            if progress:
+                progress(said)
+            await asyncio.sleep(min(max(wait, 0.01), _POLL_SECONDS))
+            run = await asyncio.to_thread(self.runs.get, run_id)
+            if run.status not in ("pending", "running"):
+                return run
 
     def worker(self, *, concurrency: int = 4) -> Worker:
         """Return a worker of this workspace; run it with `asyncio.run(worker.work())`."""

@@ -3,6 +3,7 @@
 import getpass
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -13,11 +14,13 @@ from langgraph.graph import StateGraph
 
 from graph.desk import DESK, build_desk
 from graph.settings import OFFLINE, Settings
+from graph.versions import versions_of
 from nodes.offline import OfflineModel
 from nodes.state import STATE_TYPES
 from storage.audit import AuditLog
 from storage.backend import Backend, open_aws, open_embedded
 from storage.documents import DocumentStore
+from storage.errors import AffidavitError, NotFound
 from storage.feedback import FeedbackStore
 from storage.fence import FencedSaver
 from storage.memory import TableStore
@@ -30,7 +33,7 @@ from tools.deliverables import add_deliverable_tools
 from tools.documents import add_document_tools
 from tools.library import Library
 from tools.operations import add_operation_tools
-from tools.policy import DEFAULT, Policy
+from tools.policy import DEFAULT, Policy, read_policy
 from tools.registry import Registry
 
 _KEY_LIKE: Final = re.compile(r"\b(sk|key|AKIA|ASIA)[-_A-Za-z0-9*]{8,}")
@@ -59,6 +62,7 @@ class Resources:
         self.workspace = opened.workspace
         self.identity = opened.identity
         self.policy = opened.policy
+        self._versions: dict[str, dict[str, str]] = {}
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -69,7 +73,7 @@ class Resources:
     @cached_property
     def runs(self) -> RunStore:
         """The runs."""
-        return RunStore(self.workspace.tables.runs, self.audit)
+        return RunStore(self.workspace.tables, self.audit)
 
     @cached_property
     def feedback(self) -> FeedbackStore:
@@ -128,10 +132,28 @@ class Resources:
         builders = {DESK: build_desk(), **self._opened.graphs}
         return {name: builder.compile(name=name) for name, builder in builders.items()}
 
+    def versions(self, graph: str) -> dict[str, str]:
+        """Return the versions of all that a graph runs with here, by part.
+
+        Raises:
+            NotFound: there is no such graph here.
+        """
+        if graph not in self.graphs:
+            raise NotFound(f"There is no graph {graph!r} here; there is {[*self.graphs]}.")
+        if graph not in self._versions:
+            self._versions[graph] = versions_of(graph, self.graphs[graph], self.tools)
+        return self._versions[graph]
+
     def saver(self, **bound: Any) -> FencedSaver:
         """Return a saver; `bound` to a claim it also writes."""
         table, blobs = self.workspace.tables.checkpoints, self.workspace.buckets.state
         return FencedSaver(table, blobs, serde=self.serializer, **bound)
+
+    def hint(self, run_id: str) -> None:
+        """Tell workers that a run is due; without the hint they find it at their next sweep."""
+        if run_id:
+            with suppress(AffidavitError):
+                self.workspace.queue.send(run_id)
 
     def redacted(self, text: str) -> str:
         """Return a text without the key, or anything that looks like one."""
@@ -157,6 +179,7 @@ def open_resources(
     model: BaseChatModel | None = None,
 ) -> Resources:
     """Open everything that the settings name."""
+    policy = read_policy(settings.policy) if settings.policy else DEFAULT
     backend, caller = open_backend(settings)
     opened = _Opened(
         settings=settings,
@@ -166,6 +189,7 @@ def open_resources(
         graphs=graphs or {},
         add_tools=tools,
         model=model,
+        policy=policy,
     )
     return Resources(opened)
 

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from storage.errors import InvalidInput
+from storage.records import Budget
 
 OFFLINE: Final = "offline"
 
@@ -34,6 +35,19 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(15.0, gt=0)
     """How long a worker that stopped answering keeps its runs."""
 
+    drain_seconds: float = Field(20.0, ge=0)
+    """How long a worker that is told to stop lets its runs come to the end of their step."""
+    run_timeout: float = Field(3600.0, ge=0)
+    """Seconds that a run may be at work, waiting for people not counted; 0: as long as it takes."""
+    budget_steps: int = Field(60, ge=0)
+    """Super-steps after which a run asks for more; 0: no limit."""
+    budget_tokens: int = Field(1_000_000, ge=0)
+    """Tokens after which a run asks for more; 0: no limit."""
+    budget_dollars: float = Field(5.0, ge=0)
+    """Dollars after which a run asks for more; 0: no limit."""
+    policy: Path | None = None
+    """A file of rules for what agents may do; without one, reads are allowed, the rest is asked."""
+
     prefix: str = "affidavit"
     """What the name of everything in the AWS account begins with."""
     aws_account_id: str = ""
@@ -52,6 +66,15 @@ class Settings(BaseSettings):
     model_retries: int = Field(2, ge=0)
     """How often a fault of the model service that may pass is waited out within a call."""
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+
+    @property
+    def budget(self) -> Budget:
+        """What a run may use unless it is given a budget of its own."""
+        return Budget(
+            steps=self.budget_steps or None,
+            tokens=self.budget_tokens or None,
+            dollars=self.budget_dollars or None,
+        )
 
     @property
     def model_name(self) -> str:

@@ -1,28 +1,45 @@
 """A worker: finds runs that are due, claims them, and drives them, several at once.
 
 A hint from the queue only says where to look first; the sweep over the due list finds everything,
-so that a lost hint costs seconds and nothing else. The claim alone decides who drives a run.
+so that a lost hint costs seconds and nothing else. The claim alone decides who drives a run. As
+many workers as one likes share the list: each looks for no more runs than it has room for, tries
+those in an order of its own, and leaves alone for a while what it could not have.
 """
 
 import asyncio
 import logging
 import os
+import random
 import socket
 import time
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
-from graph.drive import Drive
+from graph.drive import Drive, take
 from graph.resources import Resources
-from storage.errors import AffidavitError, Conflict, LeaseLost, NotFound, Unavailable
-from storage.leases import claim
-from storage.ports import Item
+from storage.errors import (
+    AffidavitError,
+    Conflict,
+    Leased,
+    LeaseLost,
+    NotFound,
+    OtherVersion,
+    Unavailable,
+)
+from storage.leases import Ownership
+from storage.ports import Item, Message
 from storage.run_layout import DUE, RUNS
 
 SWEEP_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 10
+AWAY_SECONDS: Final = 60.0
+"""How long a run is left alone that cannot be driven by this worker."""
+SCANNED_MOST: Final = 1000
+"""Among how many due runs a sweep looks for some that it may try."""
+RECEIVED_MOST: Final = 10
 NEWEST_RUNS: Final = 200
 """Among how many those that ask a person are counted, so that counting stays cheap."""
 WORKERS: Final = "workers"
@@ -41,15 +58,22 @@ class Worker:
         self._resources = resources
         self._concurrency = concurrency
         self._owner = owner_name()
-        self._driving: dict[str, tuple[asyncio.Task[None], list[Drive]]] = {}
+        self._driving: dict[str, asyncio.Task[None]] = {}
+        self._drives: dict[str, Drive] = {}
+        self._away: dict[str, float] = {}
+        """Runs that are not tried before a time."""
+        self._next_sweep = 0.0
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Claim nothing more, bring each run to the end of its step, and give it back."""
+        """Claim nothing more, bring each run to the end of its step, and give it back.
+
+        What does not come to the end of its step within the seconds of the settings is given back
+        as it stands: its step is done anew by whoever has it next, from what was recorded.
+        """
         self._stopping.set()
-        for _, drives in self._driving.values():
-            for drive in drives:
-                drive.drain()
+        for drive in self._drives.values():
+            drive.drain()
 
     async def work(self) -> None:
         """Work until `stop`.
@@ -64,60 +88,100 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 await self._look()
+            await self._drain()
         finally:
             beat.cancel()
-            left = [task for task, _ in self._driving.values()]
-            await asyncio.gather(beat, *left, return_exceptions=True)
-            await asyncio.to_thread(self._sign_off)
+            await self._give_back()
+            await asyncio.gather(beat, return_exceptions=True)
+            with suppress(AffidavitError):  # who is heard of no more is forgotten anyway
+                await asyncio.to_thread(self._sign_off)
+
+    async def _drain(self) -> None:
+        if self._driving:
+            seconds = self._resources.settings.drain_seconds
+            await asyncio.wait(self._driving.values(), timeout=seconds)
+
+    async def _give_back(self) -> None:
+        left = list(self._driving.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _look(self) -> None:
-        """Wait for a hint or for the next sweep, and claim what is due."""
-        queue = self._resources.workspace.queue
+        """Wait for a hint or for the next sweep, and take what is due and there is room for."""
+        room = self._concurrency - len(self._driving)
+        if room <= 0:
+            stopping = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait(
+                [*self._driving.values(), stopping], return_when=asyncio.FIRST_COMPLETED
+            )
+            stopping.cancel()
+            return
         try:
-            hints = await asyncio.to_thread(queue.receive, wait=SWEEP_SECONDS)
-            due = await asyncio.to_thread(lambda: list(self._resources.runs.due(time.time())))
-            for run_id in dict.fromkeys([*(hint.body for hint in hints), *due]):
-                await self._take(run_id)
-            for hint in hints:  # only after the claim was tried
-                await asyncio.to_thread(queue.delete, hint)
+            for hint in await asyncio.to_thread(self._hints, room):
+                self._take(hint.body, hint)
+            if time.monotonic() >= self._next_sweep:
+                for run_id in await asyncio.to_thread(self._due):
+                    self._take(run_id)
+                # At its own time, so that many workers do not look all at once.
+                self._next_sweep = time.monotonic() + SWEEP_SECONDS * random.uniform(0.7, 1.0)
         except Unavailable:
             logger.warning("The storage does not answer; trying again.", exc_info=True)
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def _take(self, run_id: str) -> None:
-        if run_id in self._driving or self._stopping.is_set():
-            return
-        while len(self._driving) >= self._concurrency:
-            await asyncio.wait(
-                [task for task, _ in self._driving.values()],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            await asyncio.sleep(0)
-        drives: list[Drive] = []
-        task = asyncio.create_task(self._drive(run_id, drives))
-        self._driving[run_id] = (task, drives)
+    def _hints(self, room: int) -> list[Message]:
+        wait = min(SWEEP_SECONDS, max(0.0, self._next_sweep - time.monotonic()))
+        return self._resources.workspace.queue.receive(wait=wait, limit=min(room, RECEIVED_MOST))
 
-    async def _drive(self, run_id: str, drives: list[Drive]) -> None:
-        resources = self._resources
+    def _due(self) -> list[str]:
+        """Return runs to try: some that are due and not away, in an order of this worker's own."""
+        now = time.time()
+        self._away = {run_id: until for run_id, until in self._away.items() if until > now}
+        wanted = 4 * (self._concurrency - len(self._driving))
+        found: list[str] = []
+        for run_id in self._resources.runs.due(now, limit=SCANNED_MOST):
+            if run_id not in self._away and run_id not in self._driving:
+                found.append(run_id)
+            if len(found) >= wanted:
+                break
+        random.shuffle(found)
+        return found
+
+    def _take(self, run_id: str, hint: Message | None = None) -> None:
+        if self._stopping.is_set() or len(self._driving) >= self._concurrency:
+            return  # a hint that is not deleted comes again, and the sweep finds the run anyway
+        if run_id not in self._driving:
+            self._driving[run_id] = asyncio.create_task(self._drive(run_id, hint))
+
+    async def _drive(self, run_id: str, hint: Message | None) -> None:
         try:
-            owned = await asyncio.to_thread(
-                claim,
-                resources.runs,
-                resources.workspace.tables.checkpoints,
-                run_id,
-                owner=self._owner,
-                seconds=resources.settings.lease_seconds,
-            )
-            drives.append(Drive(resources, owned))
-            await drives[0].go()
-        except (Conflict, NotFound) as reason:
-            # Someone else has it, it waits for a person, or it is over: nothing is lost.
+            owned = await asyncio.to_thread(self._claim, run_id, hint)
+            drive = self._drives[run_id] = Drive(self._resources, owned)
+            if self._stopping.is_set():
+                drive.drain()
+            await drive.go()
+        except Leased as leased:
+            self._away[run_id] = leased.until
+        except (OtherVersion, NotFound) as reason:
+            self._away[run_id] = time.time() + AWAY_SECONDS
+            logger.warning("%s", reason)
+        except Conflict as reason:
+            # It waits for a person or for its turn, or it is over: nothing is lost.
             level = logging.WARNING if isinstance(reason, LeaseLost) else logging.DEBUG
             logger.log(level, "%s", reason)
         except AffidavitError:
             logger.exception("Run %s was left; it will be found again.", run_id)
         finally:
-            del self._driving[run_id]
+            self._driving.pop(run_id, None)
+            self._drives.pop(run_id, None)
+
+    def _claim(self, run_id: str, hint: Message | None) -> Ownership:
+        try:
+            return take(self._resources, run_id, self._owner)
+        finally:
+            if hint:  # only after the claim was tried
+                with suppress(AffidavitError):
+                    self._resources.workspace.queue.delete(hint)
 
     async def _beat(self) -> None:
         """Say that this worker is there, for whoever looks."""

@@ -1,6 +1,6 @@
 """Carries out one tool call: the only place where anything is done, and the gate in front of it.
 
-One task has one call, and asks at most one question, before any effect. What a person approves is
+One task has one call, and asks one question at a time, before any effect. What a person approves is
 bound to a hash of what was shown: the tool, its arguments, what the plan says it will do, the
 versions of the documents that it rests on, and the version of the graph. If any of these has
 changed by the time the decision comes back, the decision is void and the person is asked anew.
@@ -8,12 +8,15 @@ changed by the time the decision comes back, the decision is void and the person
     find the ledger entry ──▶ done before: its outcome, again (begun and repeatable: go on)
     check the arguments   ──▶ policy: deny ─▶ refused
                                       allow, a read ─▶ recorded, then returned
-                                      ask ─▶ interrupt ─▶ reject ─▶ refused
+                                      ask ─▶ interrupt ─▶ reject, or nobody in time ─▶ refused
                                                           approve, edit ─▶ effect, once
+
+A fork asks a person before it does what one of its ancestors has done, whatever the policy says.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,7 +38,10 @@ from storage.errors import (
     Unavailable,
 )
 from storage.recordings import TOOL, Recording
+from storage.run_layout import Decided
+from storage.times import utc
 from tools.effects import Grant, Outcome
+from tools.policy import Rule
 from tools.registry import Entry, Plan, checked_args
 
 ALLOWED = ("approve", "edit", "reject")
@@ -49,6 +55,16 @@ class Request:
     entry: Entry
     args: dict[str, Any]
     versions: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A call as a person is shown it; `binding` is the hash of that."""
+
+    request: Request
+    plan: Plan
+    description: str
+    binding: str
 
 
 async def act(task: Task, runtime: Runtime[Context]) -> Command[str]:
@@ -70,30 +86,29 @@ async def _act(task: Task, runtime: Runtime[Context]) -> ToolMessage:
         again = before is not None and before.state == "begun" and entry.safety == "repeatable"
         if before is not None and not again:
             return await _known(call, before, runtime)
-    args = checked_args(entry, call["args"])
-    request = Request(call, entry, args, task["versions"])
-    verdict, why = context.policy.decide(entry, args, context.workspace)
+    request = Request(call, entry, checked_args(entry, call["args"]), task["versions"])
+    rule = context.policy.decide(entry, request.args, context.workspace)
     context.journal.note(
         "tool_call",
         node="act",
         task=task_id(runtime),
         tool=entry.name,
-        args=digest(json.dumps(args, sort_keys=True)),
-        verdict=verdict,
+        args=digest(json.dumps(request.args, sort_keys=True)),
+        verdict=rule.verdict,
     )
-    if verdict == "deny":
-        raise NotAllowed(f"{entry.name} is not allowed here: {why}.")
+    if rule.verdict == "deny":
+        raise NotAllowed(f"{entry.name} is not allowed here: {rule.why}.")
     if entry.risk == "read":
-        if verdict == "ask":
+        if rule.verdict == "ask":
             raise NotAllowed(f"{entry.name} only reads; the policy may allow or deny it.")
         return await _read(request, runtime)
-    return await _write(request, runtime, ask=verdict == "ask")
+    return await _write(request, rule, runtime)
 
 
 async def _read(request: Request, runtime: Runtime[Context]) -> ToolMessage:
     """Return what a tool reads, recorded before it is used."""
     recordings, task = runtime.context.recordings, task_id(runtime)
-    asked = digest([request.entry.name, json.dumps(request.args, sort_keys=True)])
+    asked = _same(request)
     found = await asyncio.to_thread(recordings.get, TOOL, task, 0)
     if found is None or found.request != asked:
         message = await _call(request)
@@ -102,86 +117,141 @@ async def _read(request: Request, runtime: Runtime[Context]) -> ToolMessage:
     return _reply(request.call, **json.loads(found.response))
 
 
-async def _write(request: Request, runtime: Runtime[Context], *, ask: bool) -> ToolMessage:
-    """Carry out what a write plans, once, on the word of a person or of the policy."""
-    context = runtime.context
-    plan = await _plan(request)
-    grant = Grant(by="policy", binding=_binding(request, plan, context))
-    while ask:
-        granted = _ask(request, plan, context)
-        if granted is None:  # what was shown is no longer so: ask anew
-            continue
-        request, grant = granted
-        plan = await _plan(request)
-        break
-    outcome = await context.effects.perform(
+async def _write(request: Request, rule: Rule, runtime: Runtime[Context]) -> ToolMessage:
+    """Carry out what a write plans, once, on the word of people or of the policy."""
+    effects = runtime.context.effects
+    earlier = await effects.earlier(_id(request.call), _same(request))
+    shown = await _shown(request, earlier, runtime.context)
+    grant = Grant(by="policy", binding=shown.binding, same=_same(request))
+    if rule.verdict == "ask" or earlier:
+        shown, grant = await _granted(shown, rule, earlier, runtime.context)
+    outcome = await effects.perform(
         _id(request.call),
         request.entry.name,
         request.entry.safety,
-        plan,
+        shown.plan,
         grant,
         task_id(runtime),
     )
     return _reply(request.call, outcome.text)
 
 
-def _ask(request: Request, plan: Plan, context: Context) -> tuple[Request, Grant] | None:
-    """Stop for a person; return what was granted, or None if the decision is void.
+async def _shown(request: Request, earlier: str, context: Context) -> Shown:
+    """Plan a call, and say all that a person has to know of it."""
+    message = await _call(request)
+    plan = message.artifact
+    if not isinstance(plan, Plan):
+        raise InvalidInput(f"{request.entry.name} is a write and returned no plan.")
+    lines = [plan.shows]
+    if earlier:
+        lines.append(f"Run {earlier}, from which this one was forked, has done it already.")
+    outdated = await asyncio.to_thread(context.library.outdated, request.versions)
+    lines += [f"It rests on an older version of {document.name}." for document in outdated]
+    description = "\n".join(lines)
+    binding = digest(
+        [
+            request.entry.name,
+            json.dumps(request.args, sort_keys=True),
+            description,
+            request.versions,
+            context.version,
+        ]
+    )
+    return Shown(request, plan, description, binding)
+
+
+async def _granted(shown: Shown, rule: Rule, earlier: str, context: Context) -> tuple[Shown, Grant]:
+    """Stop for people until they have decided on exactly what would be done.
+
+    LangGraph gives back the decisions on this task in their order, each time that it runs again.
+    One that is void is passed over, and the next question put.
 
     Raises:
-        NotAllowed: it was rejected.
+        NotAllowed: it was rejected, or nobody decided in time.
     """
-    binding = _binding(request, plan, context)
-    decision = interrupt(
-        {
-            "kind": "approval",
-            "action_requests": [
-                {"name": request.entry.name, "args": request.args, "description": plan.shows}
-            ],
-            "review_configs": [
-                {"action_name": request.entry.name, "allowed_decisions": list(ALLOWED)}
-            ],
-            "tool_call_id": _id(request.call),
-            "binding": binding,
-        }
-    )
-    grant = _on_record(decision, _id(request.call), binding, context)
-    if grant is None:
-        return None
-    if decision["type"] == "reject":
-        reason = str(decision.get("message") or "no reason was given")
-        raise NotAllowed(f"A person rejected {request.entry.name}: {reason}")
-    if decision["type"] == "edit":
-        return replace(request, args=_edited(request, decision, context)), grant
-    return request, grant
+    while True:
+        decided = _on_record(interrupt(_question(shown, rule)), shown, context)
+        if decided is None:  # what was shown is no longer so: ask anew
+            continue
+        decision = decided.decision or {}
+        if decision["type"] == "edit":
+            request = replace(shown.request, args=_edited(shown.request, decision))
+            rule = _rule_of_edited(request, context)
+            shown = await _shown(request, earlier, context)
+            if rule.approvals > 1:  # whoever edits it is one; all of them approve what it became
+                continue
+        if not _is_latest(decided, shown, context):
+            continue
+        if decision["type"] == "reject":
+            reason = str(decision.get("message") or "no reason was given")
+            raise NotAllowed(f"A person rejected {shown.request.entry.name}: {reason}")
+        if decision["type"] not in ("approve", "edit"):
+            until = utc(decided.interrupt.expires_at)
+            raise NotAllowed(f"Nobody approved {shown.request.entry.name} by {until}.")
+        return shown, Grant(_who(decided), shown.binding, _same(shown.request))
 
 
-def _on_record(
-    decision: Mapping[str, Any], call_id: str, binding: str, context: Context
-) -> Grant | None:
+def _question(shown: Shown, rule: Rule) -> dict[str, Any]:
+    """Return what a person is asked, in LangChain's human-in-the-loop form."""
+    request, hours = shown.request, rule.expires_after_hours
+    return {
+        "kind": "approval",
+        "action_requests": [
+            {
+                "name": request.entry.name,
+                "args": request.args,
+                "description": shown.description,
+            }
+        ],
+        "review_configs": [{"action_name": request.entry.name, "allowed_decisions": list(ALLOWED)}],
+        "tool_call_id": _id(request.call),
+        "binding": shown.binding,
+        "approvals": rule.approvals,
+        "expires_at": time.time() + hours * 3600 if hours else 0.0,
+    }
+
+
+def _on_record(decision: Any, shown: Shown, context: Context) -> Decided | None:
     """Find the decision on the record, made on exactly this; what is only in the state is void."""
     for decided in context.approvals():
         value = decided.interrupt.value
         if (
-            value.get("tool_call_id") == call_id
-            and value.get("binding", "") == binding
-            and decided.decision == dict(decision)
+            value.get("tool_call_id") == _id(shown.request.call)
+            and value.get("binding", "") == shown.binding
+            and decided.decision is not None
+            and decided.decision == decision
             and decided.decided_by is not None
         ):
-            return Grant(decided.decided_by.name, binding, decided.interrupt.id)
+            return decided
     return None
 
 
-def _edited(request: Request, decision: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Return the arguments as a person edited them, if the policy does not deny those."""
+def _is_latest(decided: Decided, shown: Shown, context: Context) -> bool:
+    """Return whether no later question about the same call was decided."""
+    call = _id(shown.request.call)
+    same = [d for d in context.approvals() if d.interrupt.value.get("tool_call_id") == call]
+    return all(d.decided_at <= decided.decided_at for d in same)
+
+
+def _who(decided: Decided) -> str:
+    by = decided.decided_by.name if decided.decided_by else ""
+    return ", ".join(dict.fromkeys([*(v.by.name for v in decided.interrupt.votes), by]))
+
+
+def _edited(request: Request, decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments as a person edited them."""
     action = decision.get("edited_action") or {}
     if action.get("name") != request.entry.name:
         raise InvalidInput(f"An edit keeps the tool: {request.entry.name}.")
-    args = checked_args(request.entry, action.get("args") or {})
-    verdict, why = context.policy.decide(request.entry, args, context.workspace)
-    if verdict == "deny":
-        raise NotAllowed(f"{request.entry.name} is not allowed with these arguments: {why}.")
-    return args
+    return checked_args(request.entry, action.get("args") or {})
+
+
+def _rule_of_edited(request: Request, context: Context) -> Rule:
+    """Return the rule that speaks about edited arguments: it may be another one."""
+    rule = context.policy.decide(request.entry, request.args, context.workspace)
+    if rule.verdict == "deny":
+        raise NotAllowed(f"{request.entry.name} is not allowed with these arguments: {rule.why}.")
+    return rule
 
 
 async def _known(call: ToolCall, before: Outcome, runtime: Runtime[Context]) -> ToolMessage:
@@ -196,23 +266,31 @@ async def _known(call: ToolCall, before: Outcome, runtime: Runtime[Context]) -> 
                 "allowed_decisions": ["done", "not_done"],
             }
         )
-        grant = _on_record(decision, _id(call), "", runtime.context)
-        if grant is None:
+        by = _settled_by(decision, call, runtime.context)
+        if by is None:
             raise NotAllowed(f"Nobody has settled {call['name']} on the record.")
         done = decision.get("type") == "done"
         text = f"{call['name']} was {'done' if done else 'not done'}, a person found."
         outcome = Outcome("done" if done else "not_done", text)
         before = await runtime.context.effects.settle(
-            _id(call), outcome, task_id(runtime), tool=call["name"], call=_id(call), by=grant.by
+            _id(call), outcome, task_id(runtime), tool=call["name"], call=_id(call), by=by
         )
     return _reply(call, before.text)
 
 
-async def _plan(request: Request) -> Plan:
-    message = await _call(request)
-    if not isinstance(message.artifact, Plan):
-        raise InvalidInput(f"{request.entry.name} is a write and returned no plan.")
-    return message.artifact
+def _settled_by(decision: Any, call: ToolCall, context: Context) -> str | None:
+    """Return who said on the record how a call has ended."""
+    for decided in context.approvals():
+        value = decided.interrupt.value
+        if (
+            value.get("kind") == "outcome_unknown"
+            and value.get("tool_call_id") == _id(call)
+            and decided.decision is not None
+            and decided.decision == decision
+            and decided.decided_by is not None
+        ):
+            return decided.decided_by.name
+    return None
 
 
 async def _call(request: Request) -> ToolMessage:
@@ -223,17 +301,9 @@ async def _call(request: Request) -> ToolMessage:
     return message
 
 
-def _binding(request: Request, plan: Plan, context: Context) -> str:
-    """Return the hash of what a person is shown."""
-    return digest(
-        [
-            request.entry.name,
-            json.dumps(request.args, sort_keys=True),
-            plan.shows,
-            request.versions,
-            context.version,
-        ]
-    )
+def _same(request: Request) -> str:
+    """Return the hash by which a fork finds what its ancestors have done."""
+    return digest([request.entry.name, json.dumps(request.args, sort_keys=True)])
 
 
 def _reply(

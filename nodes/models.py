@@ -4,7 +4,7 @@
 (run, task, ordinal); a task that runs again after a crash gets the recorded response and the model
 is not asked. A model that streams does so behind it: its drafts reach callbacks and LangGraph's
 stream mode `messages`, and only the whole, recorded, reaches the node. It also is where usage and
-cost are taken down.
+cost are taken down, and where a run is stopped that has used up its budget.
 """
 
 import asyncio
@@ -30,11 +30,12 @@ from langchain_core.runnables import Runnable
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from nodes.context import Journal
+from nodes.offline import OFFLINE
 from nodes.prompts import prompt
 from storage.audit import digest
-from storage.errors import ModelError
+from storage.errors import ModelError, OverBudget
 from storage.recordings import MODEL, Recording, Recordings
-from storage.records import Usage, readable
+from storage.records import Budget, Usage, readable
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -44,6 +45,8 @@ PRICES: Final[dict[str, tuple[float, float, float]]] = {
     "gpt-4o-mini": (0.15, 0.075, 0.60),
 }
 """Dollars per million tokens: input, cached input, output. Source: OpenAI's price list, 2026."""
+TOKEN_BYTES: Final = 4
+"""About so many bytes of English text are a token."""
 _DATED: Final = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _PREMATURE: Final = {
     "length": "The model's reply was cut at its length limit. Ask for less, or limit the question "
@@ -63,6 +66,8 @@ class Recorded(BaseChatModel):
     recordings: Recordings = Field(exclude=True)
     journal: Any = Field(exclude=True)
     """A `Journal`."""
+    budget: Budget = Field(default_factory=Budget)
+    """What the run may use of tokens and dollars."""
 
     _ordinals: Counter[str] = PrivateAttr(default_factory=Counter)
 
@@ -116,14 +121,38 @@ class Recorded(BaseChatModel):
         found = await asyncio.to_thread(self.recordings.get, MODEL, task, ordinal)
         asked = found is None or found.request != request
         if asked:
+            self._check_budget(messages)
             result = await self.inner._agenerate(messages, stop, run_manager, **kwargs)  # noqa: SLF001
-            fresh = Recording(request, _response(result))
+            fresh = self._recording(request, result)
             found = await asyncio.to_thread(self.recordings.put, MODEL, task, ordinal, fresh)
         message = message_of(cast(Recording, found))
         told = digest([m.content for m in messages if m.type == "system"])[:12]
         self._note(message, node, task, cast(Recording, found), prompt=told, recorded=not asked)
         _check_whole(message)  # by now it is on the record: it was paid for
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _check_budget(self, messages: Sequence[BaseMessage]) -> None:
+        """Stop before a call that would pass the budget, by what its prompt costs at least.
+
+        Raises:
+            OverBudget: the run has to ask for more first.
+        """
+        if self.model_name == OFFLINE:
+            return
+        size = sum(len(str(message.content).encode()) for message in messages)
+        least = Usage(input_tokens=1 + size // TOKEN_BYTES)
+        used = self.recordings.usage + least
+        cost = self.recordings.cost_usd + cost_of(self.model_name, least)
+        tokens, dollars = self.budget.tokens, self.budget.dollars
+        if tokens is not None and used.input_tokens + used.output_tokens > tokens:
+            raise OverBudget("tokens")
+        if dollars is not None and cost > dollars:
+            raise OverBudget("dollars")
+
+    def _recording(self, request: str, result: ChatResult) -> Recording:
+        response = _response(result)
+        usage = usage_of(cast(AIMessage, result.generations[0].message))
+        return Recording(request, response, usage, cost_of(self.model_name, usage))
 
     def _note(
         self, message: AIMessage, node: str, task: str, recording: Recording, **about: Any

@@ -112,9 +112,7 @@ def _decided(
         asked = _voted(asked, identity, now)
         if len(asked.votes) < asked.approvals:
             return replace(found, interrupt=asked)
-    return replace(
-        found, interrupt=asked, decision=decision, decided_by=identity, decided_at=now
-    )
+    return replace(found, interrupt=asked, decision=decision, decided_by=identity, decided_at=now)
 
 
 def allowed_decisions(value: Mapping[str, Any]) -> list[str]:
@@ -178,10 +176,10 @@ def _stored(
     for each in final:
         if each.interrupt.kind == "budget":
             changes["budget"] = _extended(each)
-    if run.status == "interrupted" and final:
-        # What waited for a person goes on from now.
-        return [*puts, *kept.changed(due_at=to_ms(time.time()), status="pending", **changes)], events
-    return [*puts, *kept.changed(due_at=kept.due_at, **changes)], events
+    due_at = kept.due_at
+    if run.status == "interrupted" and final:  # what waited for a person goes on from now
+        due_at, changes["status"] = to_ms(time.time()), "pending"
+    return [*puts, *kept.changed(due_at=due_at, **changes)], events
 
 
 def _event(run: Run, each: Decided, identity: Identity) -> Event:

@@ -10,6 +10,7 @@ AffidavitError
 │   ├── Busy              the thread is at work or waits for a decision
 │   │   ├── Leased        another worker drives the run
 │   │   └── Queued        another run has the thread
+│   ├── Waits             the run waits for a person
 │   ├── OtherVersion      the run began under another version than this one
 │   └── LeaseLost         a newer claim owns the run: stop, change nothing more
 ├── Unavailable           a service did not answer: try again later
@@ -68,6 +69,10 @@ class Leased(Busy):
 
 class Queued(Busy):
     """The run waits for those before it on its thread."""
+
+
+class Waits(Conflict):
+    """The run waits for a person's decision."""
 
 
 class OtherVersion(Conflict):

@@ -176,8 +176,8 @@ class FencedSaver(CheckpointSaver):
     """A saver for threads under lease: reads what counts.
 
     Bound to an epoch it also writes; `before_write` is awaited before each write, so that what must
-    be durable no later than a checkpoint can be, and `written` is told the id of each checkpoint of
-    the graph itself.
+    be durable no later than a checkpoint can be, and `written` is told the id and the step of each
+    checkpoint of the graph itself.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class FencedSaver(CheckpointSaver):
         epoch: int = 0,
         fences: Fences | None = None,
         before_write: Callable[[], Awaitable[None]] | None = None,
-        written: Callable[[str], None] | None = None,
+        written: Callable[[str, int], None] | None = None,
     ) -> None:
         super().__init__(table, blobs, serde=serde)
         self.epoch = epoch
@@ -213,7 +213,7 @@ class FencedSaver(CheckpointSaver):
         await self._ready()
         put = await super().aput(config, checkpoint, metadata, new_versions)
         if self._written and not put["configurable"].get("checkpoint_ns"):
-            self._written(checkpoint["id"])
+            self._written(checkpoint["id"], metadata.get("step", 0))
         return put
 
     async def aput_writes(

@@ -20,10 +20,18 @@ from typing import Any, Final
 
 from storage.audit import Head, append_action, chain, digest, new_event
 from storage.checkpoint_layout import CHECKPOINTS, id_of, partition
-from storage.errors import ConditionFailed, Conflict, Leased, LeaseLost, OtherVersion, Queued
+from storage.errors import (
+    ConditionFailed,
+    Conflict,
+    Leased,
+    LeaseLost,
+    OtherVersion,
+    Queued,
+    Waits,
+)
 from storage.fence import Fences, load_fences, open_fence, record_fence
 from storage.ports import Action, Put, Table
-from storage.records import ENDED, Answer, Interrupt, Run, RunStatus, Usage
+from storage.records import Answer, Interrupt, Run, RunStatus, Usage
 from storage.run_layout import Decided, Lease, interrupt_item, to_ms
 from storage.runs import RunStore
 from storage.stopping import stop
@@ -217,7 +225,8 @@ def claim(
 
     Raises:
         NotFound: there is no such run.
-        Conflict: the run is over, or waits for a person.
+        Conflict: the run is over.
+        Waits: it waits for a person.
         Leased: another worker's lease is live.
         Queued: another run has the thread.
         OtherVersion: the run began under other versions.
@@ -246,9 +255,7 @@ def claim(
         open_fence(run.thread_id, lease.epoch + 1),
         *kept.changed(due_at=to_ms(now + seconds), seen=newest, **changes),
     ]
-    event = new_event(
-        run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries, versions=pinned
-    )
+    event = new_event(run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries, versions=pinned)
     linked = chain([event], runs.audit.head(run_id))
     try:
         runs.table.transact([append_action(linked), *actions])
@@ -260,12 +267,10 @@ def claim(
 
 
 def _check(run: Run, lease: Lease, now: float) -> None:
-    if run.status not in ("pending", "running"):
-        raise Conflict(
-            f"Run {run.id} has ended: {run.status}."
-            if run.status in ENDED
-            else f"Run {run.id} waits for a person's decision."
-        )
+    if run.ended:
+        raise Conflict(f"Run {run.id} has ended: {run.status}.")
+    if run.status == "interrupted":
+        raise Waits(f"Run {run.id} waits for a person's decision.")
     if lease.run_id not in ("", run.id):
         raise Queued(f"Run {run.id} waits for run {lease.run_id} on its thread.")
     if lease.live(now):

@@ -51,8 +51,8 @@ class Recordings:
 
     def load(self) -> None:
         """Read what the run has recorded so far, and what that has cost."""
-        for kind in (MODEL, TOOL):
-            for item in self._table.query(self._pk, prefix=f"{kind}/"):
+        for item in self._table.query(self._pk, between=(f"{MODEL}/", f"{TOOL}/~")):
+            if item.sk.startswith((f"{MODEL}/", f"{TOOL}/")):  # the run itself lies between them
                 self._known[item.sk] = item
         self.usage, self.cost_usd = _total(self._known.values())
 
@@ -81,6 +81,8 @@ class Recordings:
         sk = self._sk(kind, task, ordinal)
         while True:
             known = self._known.get(sk)
+            if known and known.body["request"] == recording.request:
+                return self._recording(known)
             item = Item(self._pk, sk, body, known.version + 1 if known else 1)
             try:
                 self._table.put(item, VersionIs(known.version) if known else Absent())
@@ -92,8 +94,6 @@ class Recordings:
                 if cast(int, found.body["epoch"]) > self._epoch:
                     raise LeaseLost("The run has a newer owner; this one stops.") from None
                 self._known[sk] = found
-                if found.body["request"] == recording.request:
-                    return self._recording(found)
                 continue
             self._known[sk] = item
             with self._lock:  # parallel nodes record from threads of their own

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 from storage.documents import DocumentStore, document_id, sha256_of
-from storage.errors import NotFound
+from storage.errors import Conflict, NotFound
 from storage.records import Document, Identity, Page, Passage
 from tools.parsing import PARSER_VERSION
 from tools.sandbox import Sandbox

@@ -10,7 +10,7 @@ be registered.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ValidationError
@@ -74,7 +74,11 @@ class Registry:
         """
         if tool.name in self._entries:
             raise InvalidInput(f"There is a tool {tool.name!r} already.")
-        if risk != "read" and safety is None:
+        if risk not in get_args(Risk):
+            raise InvalidInput(
+                f"The tool {tool.name!r} must declare its risk: 'read', 'write' or 'destructive'."
+            )
+        if risk != "read" and safety not in get_args(Safety):
             raise InvalidInput(
                 f"The tool {tool.name!r} is a {risk} and must declare how it is made safe to "
                 "repeat: safety='transaction', 'repeatable' or 'at_most_once'."

@@ -87,6 +87,9 @@ def show(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> int
 @command
 def runs(
     status: Annotated[str | None, typer.Option(help="Only runs with this status.")] = None,
+    dead: Annotated[
+        bool, typer.Option("--dead", help="Only those that failed again and again.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     workspace: Workspace = "",
     as_json: Json = False,
@@ -98,7 +101,7 @@ def runs(
     if status is not None and status not in known:
         raise typer.BadParameter(f"{status!r} is none of {', '.join(known)}.")
     with opened(workspace) as desk:
-        found = desk.runs.list(status=status, limit=limit)  # type: ignore[arg-type]
+        found = desk.runs.list(status=status, dead=dead, limit=limit)  # type: ignore[arg-type]
     emit(found) if as_json else printing.runs(found)
 
 

@@ -12,7 +12,7 @@ from langgraph.runtime import ExecutionInfo, Runtime
 from nodes.context import Context
 from nodes.state import DeskState, new_question
 from storage.documents import DocumentStore, document_id, sha256_of
-from storage.recordings import Recordings
+from storage.recordings import MODEL, Recordings
 from storage.records import Document, Identity, Page
 from storage.run_layout import Decided
 from storage.workspace import Workspace
@@ -40,10 +40,14 @@ class Ledger(Effects):
 
     def __init__(self) -> None:
         self.done: dict[str, Outcome] = {}
+        self.ancestor = ""
         self.grants: list[Grant] = []
 
     async def find(self, call_id: str) -> Outcome | None:
         return self.done.get(call_id)
+
+    async def earlier(self, call_id: str, same: str) -> str:
+        return self.ancestor
 
     async def perform(
         self, call_id: str, tool: str, safety: Safety | None, plan: Plan, grant: Grant, task: str
@@ -119,6 +123,12 @@ def context(workspace: Workspace, library: Library) -> MakeContext:
         )
 
     return build
+
+
+def on_record(recordings: Recordings, kind: str = MODEL) -> list[dict[str, Any]]:
+    """What stands in the table of a run's recordings of a kind."""
+    rows = recordings._table.query(recordings._pk, prefix=f"{kind}/")
+    return [dict(item.body) for item in rows]
 
 
 def runtime(context: Context, task: str = "task-1") -> Runtime[Context]:

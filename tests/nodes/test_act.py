@@ -15,9 +15,10 @@ from pydantic import BaseModel
 from nodes.act import act
 from nodes.context import Context
 from nodes.state import DeskState, Task
+from storage.recordings import TOOL
 from storage.records import Interrupt
 from storage.run_layout import Decided
-from tests.nodes.conftest import ANN, MakeContext, runtime, state
+from tests.nodes.conftest import ANN, MakeContext, on_record, runtime, state
 from tools.effects import Outcome
 from tools.policy import DEFAULT, Policy, Rule
 from tools.registry import Plan, Registry, plans, reads
@@ -324,9 +325,8 @@ class TestOnce:
     ) -> None:
         desk = harness()
         desk.go(name="look", args={"text": "x"})
-        recorded = desk.context.recordings.all("t")
-        assert len(recorded) == 1
-        assert "saw x" in recorded[0].response
+        (recorded,) = on_record(desk.context.recordings, TOOL)
+        assert "saw x" in recorded["response"]
 
     def test_a_read_that_runs_again_gives_what_was_recorded(
         self, context: MakeContext, tools: Tools

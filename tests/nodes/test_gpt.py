@@ -20,7 +20,7 @@ from nodes.gpt import GPT, open_gpt
 from nodes.models import Recorded, fill, messages_for, usage_of
 from nodes.state import DraftReply, MemoReply, PlanReply, ReviewReply
 from storage.errors import ModelError, Unavailable
-from storage.recordings import MODEL, Recordings
+from storage.recordings import Recordings
 from storage.records import Passage
 from storage.workspace import Workspace
 from tests.openai_rules import problems_of, schema_problems
@@ -36,7 +36,7 @@ from tests.openai_server import (
 )
 from tests.scripted import Scripted, calls
 
-from .conftest import MakeContext, Notes, runtime, state
+from .conftest import MakeContext, Notes, on_record, runtime, state
 
 ASKED = messages_for("supervisor", {"question": "On what notice may the tenant terminate?"})
 
@@ -150,7 +150,7 @@ class Drafts(AsyncCallbackHandler):
         self.seen: list[int] = []
 
     async def on_llm_new_token(self, token: str, **_: Any) -> None:
-        self.seen.append(len(self.recordings.all(MODEL)))
+        self.seen.append(len(on_record(self.recordings)))
 
 
 class TestStreams:
@@ -169,7 +169,7 @@ class TestStreams:
 
         async def chunks() -> list[tuple[str, int]]:
             stream = self.recorded(service, recordings).astream(ASKED, {"callbacks": [drafts]})
-            return [(str(chunk.text), len(recordings.all(MODEL))) async for chunk in stream]
+            return [(str(chunk.text), len(on_record(recordings))) async for chunk in stream]
 
         given = [chunk for chunk in asyncio.run(chunks()) if chunk[0]]
         assert given == [("word " * 50, 1)]
@@ -220,7 +220,7 @@ class TestStreams:
             with pytest.raises(ModelError):
                 asyncio.run(fill(self.recorded(service, recordings), PlanReply, ASKED))
         assert len(service.requests) == 1
-        assert len(recordings.all(MODEL)) == 1
+        assert len(on_record(recordings)) == 1
 
 
 PARTS = [

@@ -10,12 +10,12 @@ from nodes.models import Recorded, cost_of, fill, messages_for, usage_of
 from nodes.prompts import prompt
 from nodes.state import PlanReply
 from storage.errors import ModelError
-from storage.recordings import MODEL, Recordings
+from storage.recordings import Recordings
 from storage.records import Usage
 from storage.workspace import Workspace
 from tests.scripted import Scripted, calls
 
-from .conftest import Notes
+from .conftest import Notes, on_record
 
 PLAN = {"question": "Q", "agents": ["analyst"]}
 
@@ -60,7 +60,7 @@ class TestRecorded:
         model = Scripted(script=lambda *_: PLAN)
         assert ask(recorded(model, recordings)) == ask(recorded(model, recordings))
         assert model.asked == ["supervisor"]
-        assert len(recordings.all(MODEL)) == 1
+        assert len(on_record(recordings)) == 1
 
     def test_a_task_that_begins_anew_gets_its_answers_in_order(
         self, recordings: Recordings

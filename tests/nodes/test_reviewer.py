@@ -49,7 +49,7 @@ def test_a_quote_that_stands_on_its_page_is_cited_as_the_page_has_it(
     (citation,) = claim.citations
     assert claim.verified
     assert citation.quote == "ninety days' written notice"
-    page = library.store.page(lease.id, 2)
+    page = library.store.page(lease, 2)
     assert page.text[citation.start : citation.end] == citation.quote
     assert citation.sha256 == lease.sha256
     assert update["objections"] == []

@@ -23,7 +23,7 @@ def audit(workspace: Workspace, signer: Signer) -> AuditLog:
 
 @pytest.fixture
 def runs(workspace: Workspace, audit: AuditLog) -> RunStore:
-    return RunStore(workspace.tables.runs, audit)
+    return RunStore(workspace.tables, audit)
 
 
 @pytest.fixture

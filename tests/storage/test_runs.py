@@ -9,28 +9,31 @@ from typing import Any
 import pytest
 
 from storage.audit import AuditLog, append_action, chain, new_event
+from storage.decisions import decide
 from storage.errors import Busy, Conflict, Leased, LeaseLost, NotFound
 from storage.leases import MOST_TRIES, Ownership, claim
 from storage.ports import Item, Put
 from storage.records import Answer, Identity, Interrupt, Run
 from storage.run_layout import Decided
 from storage.runs import RunStore
+from storage.stopping import retry, stop
+from storage.submission import submit
 from storage.verification import verify_run
 from storage.workspace import Workspace
 
 ASK = Interrupt(id="i-1", kind="approval", value={"binding": "abc"})
 
 
-def submit(runs: RunStore, ann: Identity, run_id: str = "r-1", thread: str = "t-1") -> Run:
+def enter(runs: RunStore, ann: Identity, run_id: str = "r-1", thread: str = "t-1") -> Run:
     run = Run(id=run_id, thread_id=thread, status="pending", question="What is due?")
-    return runs.submit(run, ann)
+    return submit(runs, run, ann)
 
 
 def take(
     runs: RunStore, workspace: Workspace, run_id: str = "r-1", seconds: float = 60
 ) -> Ownership:
     name = threading.current_thread().name
-    return claim(runs, workspace.tables.checkpoints, run_id, owner=name, seconds=seconds)
+    return claim(runs, run_id, owner=name, seconds=seconds)
 
 
 def kinds(audit: AuditLog, run_id: str = "r-1") -> list[str]:
@@ -45,7 +48,7 @@ class TestSubmit:
     def test_a_submitted_run_is_pending_and_due(
         self, runs: RunStore, ann: Identity, audit: AuditLog
     ) -> None:
-        run = submit(runs, ann)
+        run = enter(runs, ann)
         assert (run.status, run.created_by) == ("pending", "ann")
         assert due(runs) == ["r-1"]
         assert [entry["run_id"] for entry in runs.entries(status="pending")] == ["r-1"]
@@ -55,14 +58,14 @@ class TestSubmit:
     def test_submitting_again_changes_nothing(
         self, runs: RunStore, ann: Identity, audit: AuditLog
     ) -> None:
-        assert submit(runs, ann) == submit(runs, ann)
+        assert enter(runs, ann) == enter(runs, ann)
         assert kinds(audit) == ["submitted"]
 
     def test_a_busy_thread_takes_no_second_run(self, runs: RunStore, ann: Identity) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         with pytest.raises(Busy, match="r-1"):
-            submit(runs, ann, "r-2")
-        submit(runs, ann, "r-2", thread="t-2")
+            enter(runs, ann, "r-2")
+        enter(runs, ann, "r-2", thread="t-2")
         assert [run.id for run in runs.of_thread("t-1")] == ["r-1"]
 
     def test_of_two_at_once_one_gets_the_thread(self, runs: RunStore, ann: Identity) -> None:
@@ -70,7 +73,7 @@ class TestSubmit:
 
         def one(run_id: str) -> None:
             try:
-                submit(runs, ann, run_id)
+                enter(runs, ann, run_id)
             except Busy as error:
                 refused.append(error)
 
@@ -83,7 +86,7 @@ class TestClaim:
     def test_a_claim_raises_the_epoch(
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         owned = take(runs, workspace)
         assert owned.run.epoch == runs.lease("t-1").epoch == 1
         assert runs.get("r-1").status == "running"
@@ -94,7 +97,7 @@ class TestClaim:
     def test_a_live_lease_is_not_claimed(
         self, runs: RunStore, workspace: Workspace, ann: Identity
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         take(runs, workspace, seconds=60)
         with pytest.raises(Leased) as refused:
             take(runs, workspace)
@@ -103,7 +106,7 @@ class TestClaim:
     def test_a_lease_that_ran_out_is_claimed_again(
         self, runs: RunStore, workspace: Workspace, ann: Identity
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         old = take(runs, workspace, seconds=-1)
         new = take(runs, workspace)
         assert new.run.epoch == 2
@@ -114,7 +117,7 @@ class TestClaim:
     def test_of_many_workers_one_claims(
         self, runs: RunStore, workspace: Workspace, ann: Identity
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         won: list[Ownership] = []
 
         def one() -> None:
@@ -128,7 +131,7 @@ class TestClaim:
     def test_a_run_that_only_fails_is_given_up(
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         for _ in range(MOST_TRIES):
             take(runs, workspace, seconds=-1)
         with pytest.raises(Conflict, match="given up"):
@@ -144,7 +147,7 @@ class TestClaim:
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
         """Slow is not dead: the last of the five tries may still be at work."""
-        submit(runs, ann)
+        enter(runs, ann)
         *_, last = [take(runs, workspace, seconds=-1) for _ in range(MOST_TRIES)]
         with pytest.raises(Conflict, match="given up"):
             take(runs, workspace)
@@ -167,7 +170,7 @@ class TestOwner:
     def test_ending_frees_the_thread_and_anchors_the_chain(
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         owned = take(runs, workspace)
         answer = Answer(status="not_in_documents", text="The documents do not say.")
         asyncio.run(_end(owned, answer=answer))
@@ -178,12 +181,12 @@ class TestOwner:
         assert kinds(audit) == ["submitted", "claimed", "node", "ended"]
         assert audit.verify("r-1").ok
         assert len(list(workspace.buckets.state.list("anchors/"))) == 1
-        submit(runs, ann, "r-2")
+        enter(runs, ann, "r-2")
 
     def test_who_lost_the_lease_ends_nothing(
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         old = take(runs, workspace, seconds=-1)
         new = take(runs, workspace)
         with pytest.raises(LeaseLost):
@@ -197,7 +200,7 @@ class TestOwner:
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
         """A renewal that was under way, or Ctrl-C in the last write, comes after the end."""
-        submit(runs, ann)
+        enter(runs, ann)
         owned = take(runs, workspace)
         asyncio.run(_end(owned))
         owned.renew()
@@ -210,7 +213,7 @@ class TestOwner:
     def test_an_interrupted_run_waits_until_a_person_decides(
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         assert asyncio.run(_wait(take(runs, workspace)))
 
         run = runs.get("r-1")
@@ -219,9 +222,9 @@ class TestOwner:
         with pytest.raises(Conflict, match="waits"):
             take(runs, workspace)
         with pytest.raises(Busy, match="decision"):
-            submit(runs, ann, "r-2")
+            enter(runs, ann, "r-2")
 
-        runs.decide("r-1", {"i-1": {"type": "approve"}}, ann)
+        decide(runs, "r-1", {"i-1": {"type": "approve"}}, ann)
         assert runs.get("r-1").status == "pending"
         assert due(runs) == ["r-1"]
         (decided,) = runs.decided("r-1")
@@ -235,11 +238,11 @@ class TestOwner:
     ) -> None:
         """Of two interrupts one is decided while a worker works on the other."""
         other = ASK.model_copy(update={"id": "i-2"})
-        submit(runs, ann)
+        enter(runs, ann)
         asyncio.run(_wait(take(runs, workspace), ASK, other))
-        runs.decide("r-1", {"i-1": {"type": "approve"}}, ann)
+        decide(runs, "r-1", {"i-1": {"type": "approve"}}, ann)
         owned = take(runs, workspace)
-        runs.decide("r-1", {"i-2": {"type": "approve"}}, ann)
+        decide(runs, "r-1", {"i-2": {"type": "approve"}}, ann)
         assert runs.get("r-1").status == "running"
 
         assert not asyncio.run(_wait(owned, other))
@@ -253,16 +256,16 @@ class TestOwner:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         other = ASK.model_copy(update={"id": "i-2"})
-        submit(runs, ann)
+        enter(runs, ann)
         asyncio.run(_wait(take(runs, workspace), ASK, other))
-        runs.decide("r-1", {"i-1": {"type": "approve"}}, ann)
+        decide(runs, "r-1", {"i-1": {"type": "approve"}}, ann)
         owned = take(runs, workspace)
         read = runs.decided
 
         def read_then_decided(run_id: str) -> list[Decided]:
             found = read(run_id)
             monkeypatch.setattr(runs, "decided", read)
-            runs.decide("r-1", {"i-2": {"type": "approve"}}, ann)
+            decide(runs, "r-1", {"i-2": {"type": "approve"}}, ann)
             return found
 
         monkeypatch.setattr(runs, "decided", read_then_decided)
@@ -272,9 +275,9 @@ class TestOwner:
     def test_an_event_of_a_person_comes_between(
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         asyncio.run(_wait(take(runs, workspace)))
-        runs.decide("r-1", {"i-1": {"type": "approve"}}, ann)
+        decide(runs, "r-1", {"i-1": {"type": "approve"}}, ann)
 
         async def work() -> None:
             owned = take(runs, workspace)
@@ -292,7 +295,7 @@ class TestOwner:
     def test_giving_back_lets_another_try_later(
         self, runs: RunStore, workspace: Workspace, ann: Identity
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         asyncio.run(take(runs, workspace).give_back(after=30, error="throttled"))
         assert runs.get("r-1").error == "throttled"
         assert due(runs) == []
@@ -304,17 +307,17 @@ def test_a_question_that_was_put_is_progress(
     runs: RunStore, workspace: Workspace, ann: Identity
 ) -> None:
     """However often a person is asked in one step, the run is not given up for that."""
-    submit(runs, ann)
+    enter(runs, ann)
     for number in range(MOST_TRIES + 1):
         ask = ASK.model_copy(update={"id": f"i-{number}"})
         assert asyncio.run(_wait(take(runs, workspace), ask))
-        runs.decide("r-1", {ask.id: {"type": "approve"}}, ann)
+        decide(runs, "r-1", {ask.id: {"type": "approve"}}, ann)
     assert take(runs, workspace).run.tries == 1
 
 
 class TestDecide:
     def waiting(self, runs: RunStore, workspace: Workspace, ann: Identity) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         asyncio.run(_wait(take(runs, workspace)))
 
     def test_one_decision_counts(
@@ -325,7 +328,7 @@ class TestDecide:
 
         def one(kind: str) -> None:
             try:
-                runs.decide("r-1", {"i-1": {"type": kind}}, ann)
+                decide(runs, "r-1", {"i-1": {"type": kind}}, ann)
             except Conflict as error:
                 refused.append(error)
 
@@ -340,7 +343,7 @@ class TestDecide:
     ) -> None:
         self.waiting(runs, workspace, ann)
         with pytest.raises(NotFound, match="i-1"):
-            runs.decide("r-1", {"i-9": {"type": "approve"}}, ann)
+            decide(runs, "r-1", {"i-9": {"type": "approve"}}, ann)
         assert runs.get("r-1").status == "interrupted"
 
 
@@ -348,33 +351,33 @@ class TestCancel:
     def test_a_cancelled_run_has_no_owner(
         self, runs: RunStore, workspace: Workspace, ann: Identity, audit: AuditLog
     ) -> None:
-        submit(runs, ann)
+        enter(runs, ann)
         owned = take(runs, workspace)
-        assert runs.cancel("r-1", ann).status == "cancelled"
+        assert stop(runs, "r-1", "cancelled", ann)[0].status == "cancelled"
         with pytest.raises(LeaseLost):
             owned.renew()
         with pytest.raises(LeaseLost):
             asyncio.run(_end(owned))
         with pytest.raises(Conflict):
-            runs.cancel("r-1", ann)
+            stop(runs, "r-1", "cancelled", ann)
         assert kinds(audit) == ["submitted", "claimed", "ended"]
         assert audit.verify("r-1").ok
-        submit(runs, ann, "r-2")
+        enter(runs, ann, "r-2")
         assert take(runs, workspace, "r-2").run.epoch == 3
 
 
 def test_an_error_is_retried_where_it_stopped(
     runs: RunStore, workspace: Workspace, ann: Identity
 ) -> None:
-    submit(runs, ann)
+    enter(runs, ann)
     asyncio.run(take(runs, workspace).end("error", error="the model's key expired"))
     with pytest.raises(Conflict):
-        runs.decide("r-1", {"i-1": {"type": "approve"}}, ann)
+        decide(runs, "r-1", {"i-1": {"type": "approve"}}, ann)
 
-    assert runs.retry("r-1", ann).status == "pending"
+    assert retry(runs, "r-1", ann).status == "pending"
     assert take(runs, workspace).run.tries == 1
     with pytest.raises(Conflict):
-        runs.retry("r-1", ann)
+        retry(runs, "r-1", ann)
 
 
 async def _end(owned: Ownership, **fields: Any) -> None:

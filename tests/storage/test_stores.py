@@ -6,11 +6,11 @@ import pytest
 from langgraph.store.memory import InMemoryStore
 
 from storage.documents import DocumentStore, document_id, sha256_of
-from storage.errors import NotFound
+from storage.errors import LeaseLost, NotFound
 from storage.feedback import FeedbackStore
 from storage.memory import TableStore
-from storage.recordings import MODEL, TOOL, Recording, Recordings
-from storage.records import Document, Identity, Page
+from storage.recordings import MODEL, TOOL, Recording, Recordings, spent
+from storage.records import Document, Identity, Page, Usage
 from storage.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ class TestDocuments:
         assert documents.get(added.id) == added
         assert documents.find(added.sha256) == added
         assert documents.original(added.sha256) == b"The term is two years."
-        assert documents.page(added.id, 1).text == "The term is two years."
+        assert documents.page(added, 1).text == "The term is two years."
         assert list(documents.all()) == [added]
 
     def test_identical_bytes_are_one_document_and_the_first_name_is_kept(
@@ -60,7 +60,7 @@ class TestDocuments:
                 missing()
         for number in (0, 2, -1):
             with pytest.raises(NotFound, match="1 to 1"):
-                documents.page(added.id, number)
+                documents.page(added, number)
 
 
 def test_feedback_is_kept_with_its_run(workspace: Workspace) -> None:
@@ -86,7 +86,10 @@ class TestRecordings:
         assert store.put(MODEL, "task", 0, Recording("request", "other")) == first
         assert store.get(MODEL, "task", 0) == first
         assert store.get(TOOL, "task", 0) is None
-        assert store.all(MODEL) == [first]
+
+        after_a_crash = Recordings(workspace.tables.runs, workspace.buckets.state, "r-1")
+        after_a_crash.load()
+        assert after_a_crash.get(MODEL, "task", 0) == first
 
     def test_another_request_is_recorded_anew(self, workspace: Workspace) -> None:
         store = Recordings(workspace.tables.runs, workspace.buckets.state, "r-1")
@@ -94,6 +97,35 @@ class TestRecordings:
         changed = Recording("changed request", "b")
         assert store.put(MODEL, "task", 0, changed) == changed
         assert store.get(MODEL, "task", 0) == changed
+
+    def test_what_was_paid_is_counted_once(self, workspace: Workspace) -> None:
+        ports = workspace.tables.runs, workspace.buckets.state, "r-1"
+        store = Recordings(*ports)
+        paid = Recording("request", "a", Usage(input_tokens=7, output_tokens=2), 0.25)
+        store.put(MODEL, "task", 0, paid)
+        store.put(MODEL, "task", 0, paid)
+        store.put(TOOL, "task", 0, Recording("request", "b"))
+
+        after_a_crash = Recordings(*ports)
+        after_a_crash.load()
+        for known in (store, after_a_crash):
+            assert (known.usage, known.cost_usd) == (paid.usage, 0.25)
+        assert spent(workspace.tables.runs, "r-1") == (paid.usage, 0.25)
+
+    def test_an_outdated_owner_replaces_nothing(self, workspace: Workspace) -> None:
+        """It is late with another request; with the same, what stands is as good."""
+        ports = workspace.tables.runs, workspace.buckets.state, "r-1"
+        old, new = Recordings(*ports, epoch=1), Recordings(*ports, epoch=2)
+        mine = new.put(MODEL, "task", 0, Recording("request", "new"))
+        with pytest.raises(LeaseLost):
+            old.put(MODEL, "task", 0, Recording("another", "late"))
+        assert new.get(MODEL, "task", 0) == mine
+
+        old.put(MODEL, "task", 1, Recording("another", "late, but first"))
+        replaced = new.put(MODEL, "task", 1, Recording("request", "new"))
+        after_a_crash = Recordings(*ports, epoch=3)
+        after_a_crash.load()
+        assert after_a_crash.get(MODEL, "task", 1) == replaced
 
 
 class TestMemory:

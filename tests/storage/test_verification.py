@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from storage.audit import Head, append_action, chain
+from storage.decisions import decide
 from storage.keys import key
 from storage.leases import claim
 from storage.ports import Item
 from storage.records import Answer, Identity, Interrupt, Run
 from storage.runs import RunStore
+from storage.stopping import stop
+from storage.submission import submit
 from storage.verification import verify_run
 from storage.workspace import Workspace
 
@@ -25,13 +28,12 @@ SAID = Answer(status="not_in_documents", text="The documents do not say.")
 @pytest.fixture
 def ended(runs: RunStore, workspace: Workspace, ann: Identity) -> Workspace:
     """A run that asked once, was approved by ann, and answered."""
-    runs.submit(Run(id=RUN, thread_id="t-1", status="pending", question="What is due?"), ann)
+    submit(runs, Run(id=RUN, thread_id="t-1", status="pending", question="What is due?"), ann)
 
     async def work() -> None:
-        checkpoints = workspace.tables.checkpoints
-        await claim(runs, checkpoints, RUN, owner="w", seconds=60).wait_for_person([ASK])
-        runs.decide(RUN, {ASK.id: {"type": "approve"}}, ann)
-        await claim(runs, checkpoints, RUN, owner="w", seconds=60).end("success", answer=SAID)
+        await claim(runs, RUN, owner="w", seconds=60).wait_for_person([ASK])
+        decide(runs, RUN, {ASK.id: {"type": "approve"}}, ann)
+        await claim(runs, RUN, owner="w", seconds=60).end("success", answer=SAID)
 
     asyncio.run(work())
     return workspace
@@ -76,8 +78,8 @@ def test_what_the_record_says_otherwise_is_found(
 def test_an_answer_cannot_be_given_to_a_run_that_had_none(
     runs: RunStore, workspace: Workspace, ann: Identity
 ) -> None:
-    runs.submit(Run(id=RUN, thread_id="t-1", status="pending", question="What is due?"), ann)
-    runs.cancel(RUN, ann)
+    submit(runs, Run(id=RUN, thread_id="t-1", status="pending", question="What is due?"), ann)
+    stop(runs, RUN, "cancelled", ann)
     assert verify_run(runs, RUN).ok
     _run(workspace, answer=SAID.model_dump())
     assert not verify_run(runs, RUN).ok

@@ -14,6 +14,7 @@ from storage.ports import Absent, Action, Item, Put, VersionIs
 from storage.records import Identity, Run
 from storage.runs import RunStore
 from storage.signing import open_signer
+from storage.submission import submit
 from storage.trail import Trail
 from storage.verification import verify_run
 from storage.workspace import Workspace, WorkspaceTable
@@ -29,9 +30,9 @@ Work = Callable[[Effects], Awaitable[Outcome | None]]
 def runs(workspace: Workspace, tmp_path: Path) -> RunStore:
     signer = open_signer(tmp_path / "signing.key")
     audit = AuditLog(workspace.tables.audit, workspace.buckets.state, signer)
-    store = RunStore(workspace.tables.runs, audit)
+    store = RunStore(workspace.tables, audit)
     run = Run(id="r-1", thread_id="t-1", status="pending", question="?")
-    store.submit(run, Identity(name="ann", source="os"))
+    submit(store, run, Identity(name="ann", source="os"))
     return store
 
 
@@ -42,7 +43,7 @@ def objects(workspace: Workspace) -> ObjectStore:
 
 def as_owner(runs: RunStore, workspace: Workspace, work: Work, seconds: float = -1) -> Outcome:
     """Claim the run, as each worker does anew, and do some work with its ledger."""
-    owned = claim(runs, workspace.tables.checkpoints, "r-1", owner="w", seconds=seconds)
+    owned = claim(runs, "r-1", owner="w", seconds=seconds)
 
     async def go() -> Outcome | None:
         outcome = await work(Effects(owned.trail, runs.table, "r-1"))
@@ -101,8 +102,8 @@ async def _found_nothing(effects: Effects) -> Outcome:
 def test_who_lost_the_lease_does_nothing(
     runs: RunStore, workspace: Workspace, objects: ObjectStore
 ) -> None:
-    stale = claim(runs, workspace.tables.checkpoints, "r-1", owner="old", seconds=-1)
-    claim(runs, workspace.tables.checkpoints, "r-1", owner="new", seconds=60)
+    stale = claim(runs, "r-1", owner="old", seconds=-1)
+    claim(runs, "r-1", owner="new", seconds=60)
 
     async def late() -> None:
         effects = Effects(stale.trail, runs.table, "r-1")
@@ -216,7 +217,7 @@ def test_an_answer_that_was_lost_is_found_again(
     runs: RunStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The transaction committed, and its answer did not come back: nothing is done twice."""
-    owned = claim(runs, workspace.tables.checkpoints, "r-1", owner="w", seconds=60)
+    owned = claim(runs, "r-1", owner="w", seconds=60)
     target = Item("item/a", "s", {"n": 1}, version=1)
     workspace.tables.memory.put(target)
     again = Put(Item("item/a", "s", {"n": 2}, version=2), VersionIs(1), table="memory")

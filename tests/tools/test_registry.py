@@ -77,6 +77,9 @@ def test_calling_a_tool_that_writes_only_plans(tmp_path: Path) -> None:
 def test_a_write_must_say_how_it_is_made_safe_to_repeat(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="safe to repeat"):
         Registry().add(write_note_to(tmp_path), "write")
+    for risk, safety in (("harmless", "transaction"), ("write", "surely"), ("", None)):
+        with pytest.raises(InvalidInput, match="must declare"):
+            Registry().add(write_note_to(tmp_path), risk, safety)  # type: ignore[arg-type]
 
 
 def test_a_name_is_taken_once() -> None:
@@ -117,11 +120,12 @@ class TestPolicy:
 
     def test_without_a_rule_everything_is_denied(self, registry: Registry) -> None:
         for entry in registry:
-            assert Policy().decide(entry, {}, "default") == ("deny", "no rule allows it")
+            rule = Policy().decide(entry, {}, "default")
+            assert (rule.verdict, rule.why) == ("deny", "no rule allows it")
 
     def test_by_default_reads_are_allowed_and_writes_are_asked(self, registry: Registry) -> None:
-        assert DEFAULT.decide(registry.get("count_words"), {}, "default")[0] == "allow"
-        assert DEFAULT.decide(registry.get("write_note"), {}, "default")[0] == "ask"
+        assert DEFAULT.decide(registry.get("count_words"), {}, "default").verdict == "allow"
+        assert DEFAULT.decide(registry.get("write_note"), {}, "default").verdict == "ask"
 
     def test_the_first_rule_that_matches_decides(self, registry: Registry) -> None:
         policy = Policy(
@@ -132,11 +136,12 @@ class TestPolicy:
             )
         )
         write = registry.get("write_note")
-        assert policy.decide(write, {"text": "a secret"}, "drafts-1") == ("deny", "no secrets")
-        assert policy.decide(write, {"text": "hello"}, "drafts-1")[0] == "allow"
-        assert policy.decide(write, {"text": "hello"}, "default")[0] == "ask"
-        assert policy.decide(registry.get("count_words"), {}, "default")[0] == "deny"
+        denied = policy.decide(write, {"text": "a secret"}, "drafts-1")
+        assert (denied.verdict, denied.why) == ("deny", "no secrets")
+        assert policy.decide(write, {"text": "hello"}, "drafts-1").verdict == "allow"
+        assert policy.decide(write, {"text": "hello"}, "default").verdict == "ask"
+        assert policy.decide(registry.get("count_words"), {}, "default").verdict == "deny"
 
     def test_an_absent_argument_matches_no_pattern(self, registry: Registry) -> None:
         policy = Policy((Rule(verdict="allow", args={"text": "*"}),))
-        assert policy.decide(registry.get("write_note"), {}, "default")[0] == "deny"
+        assert policy.decide(registry.get("write_note"), {}, "default").verdict == "deny"

@@ -1,0 +1,270 @@
+"""The runs of a workspace, as the Python API has them: ask, follow, decide, cancel, fork.
+
+What is asked for here is done in `storage.submission`, `storage.decisions` and `storage.stopping`;
+nothing here drives a run.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypedDict
+
+from graph.desk import DESK
+from graph.resources import Resources
+from graph.worker import workers_alive
+from nodes.models import model_name
+from storage.audit import Linked
+from storage.decisions import decide
+from storage.errors import InvalidInput, NotFound
+from storage.records import Budget, Interrupt, Run, RunStatus
+from storage.runs import new_id
+from storage.stopping import retry, stop
+from storage.submission import STRATEGIES, Strategy, submit
+from tools.registry import checked_args
+
+QUESTION_CHARS: Final = 20_000
+THREAD_CHARS: Final = 200
+FOLLOW_SECONDS: Final = 0.2
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,80}")
+_FRESH: Final = {
+    name: Run.model_fields[name].get_default(call_default_factory=True)
+    for name in (
+        *("epoch", "tries", "retries", "dead", "versions", "worked", "claimed_at"),
+        *("answer", "interrupts", "error", "usage", "cost_usd"),
+    )
+}
+"""What a fork does not take over from its run."""
+
+
+class Asked(TypedDict, total=False):
+    """What can be said of a run beside its question; see `Runs.submit`."""
+
+    documents: Sequence[str]
+    thread: str | None
+    graph: str
+    input: dict[str, Any] | None
+    multitask_strategy: Strategy
+    budget: Budget | None
+    timeout: float | None
+    run_id: str
+    driven_here: bool
+
+
+class Runs:
+    """The runs of the workspace."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    def submit(
+        self,
+        question: str,
+        *,
+        documents: Sequence[str] = (),
+        thread: str | None = None,
+        graph: str = DESK,
+        input: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's word
+        multitask_strategy: Strategy = "reject",
+        budget: Budget | None = None,
+        timeout: float | None = None,
+        run_id: str = "",
+        driven_here: bool = False,
+    ) -> Run:
+        """Ask; a worker drives the run.
+
+        Args:
+            question: in plain words.
+            documents: ids to which it is limited; none: all of the workspace.
+            thread: the conversation that it goes on with; none: a new one.
+            graph: the name of the state machine.
+            input: the input of a graph of one's own.
+            multitask_strategy: what becomes of it while the thread is busy: `reject` refuses it,
+                `enqueue` has it wait for its turn, `interrupt` cancels the run that is busy.
+            budget: what it may use before it asks for more; none: as the settings say.
+            timeout: seconds that it may be at work; none: as the settings say, 0: no limit.
+            run_id: an id of one's own; to submit it twice, after a crash say, enters it once.
+            driven_here: the caller goes on with `Orchestrator.drive`, and workers leave the run
+                alone for a lease's time.
+
+        Raises:
+            Busy: the thread is at work, or waits for a person.
+            NotFound: a document or the graph is not there.
+            InvalidInput: there is no question, it is too long, or an id cannot be used.
+            Conflict: the id is that of another question.
+        """
+        question = question.strip()
+        if not 1 <= len(question) <= QUESTION_CHARS:
+            raise InvalidInput(f"A question has 1 to {QUESTION_CHARS:,} characters.")
+        if run_id and not _RUN_ID.fullmatch(run_id):
+            raise InvalidInput(f"A run's id has 1 to 80 letters, digits, or ._-, not {run_id!r}.")
+        if multitask_strategy not in STRATEGIES:
+            raise InvalidInput(f"multitask_strategy is one of {', '.join(STRATEGIES)}.")
+        thread = thread or (f"t-{run_id}" if run_id else new_id("t"))
+        if len(thread) > THREAD_CHARS:
+            raise InvalidInput(f"The id of a thread has at most {THREAD_CHARS} characters.")
+        if graph not in self._resources.graphs:
+            raise NotFound(f"There is no graph {graph!r}; there is {[*self._resources.graphs]}.")
+        for document in documents:
+            self._resources.library.store.get(document)
+        settings = self._resources.settings
+        run = Run(
+            id=run_id or new_id("r"),
+            thread_id=thread,
+            status="pending",
+            graph=graph,
+            question=question,
+            documents=list(documents),
+            input=input,
+            model=model_name(self._resources.model),
+            budget=budget or settings.budget,
+            timeout=settings.run_timeout if timeout is None else timeout,
+        )
+        entered = submit(
+            self._resources.runs,
+            run,
+            self._resources.identity,
+            due_in=settings.lease_seconds if driven_here else 0.0,
+            strategy=multitask_strategy,
+        )
+        if not driven_here:
+            self._resources.hint(entered.id)
+        return entered
+
+    def get(self, run_id: str) -> Run:
+        """Return a run with what waits for a decision.
+
+        Raises:
+            NotFound: there is no such run in this workspace.
+        """
+        return self._resources.runs.get(run_id)
+
+    def list(
+        self, *, status: RunStatus | None = None, dead: bool = False, limit: int = 100
+    ) -> "list[dict[str, Any]]":
+        """Return entries of runs, newest first; with `dead`, only those that were given up."""
+        return self._resources.runs.entries(status=status, dead=dead, limit=limit)
+
+    def of_thread(self, thread_id: str) -> Sequence[Run]:
+        """Return the runs of a thread, oldest first."""
+        return list(self._resources.runs.of_thread(thread_id))
+
+    def events(self, run_id: str, *, start: int = 0, follow: bool = True) -> Iterator[Linked]:
+        """Yield the events of a run; with `follow`, until it ends or waits for a person.
+
+        Raises:
+            NotFound: there is no such run in this workspace.
+        """
+        while True:
+            # The status is read first: what it says has its events.
+            still = self.get(run_id).status in ("pending", "running")
+            for linked in self._resources.audit.read(run_id, start):
+                yield linked
+                start = linked.event.seq + 1
+            if not (follow and still):
+                return
+            time.sleep(FOLLOW_SECONDS)
+
+    def resume(self, run_id: str, decisions: Mapping[str, dict[str, Any]]) -> Run:
+        """Decide what a run asks, by interrupt id; a worker, or `Orchestrator.drive`, goes on.
+
+        Several are decided together, all or none, or one by one. A decision is
+        `{"type": "approve"}`, `{"type": "edit", "edited_action": {"name", "args"}}` or
+        `{"type": "reject", "message"}`; where an outcome is unknown, `{"type": "done"}` or
+        `{"type": "not_done"}`. Where an approval takes several persons, each approves.
+
+        Raises:
+            NotFound: the run has no such interrupt.
+            InvalidInput: the decision is not one that is asked for.
+            Conflict: it is decided already, has expired, or the run is over.
+        """
+        waiting = {interrupt.id: interrupt for interrupt in self.get(run_id).interrupts}
+        for interrupt_id, decision in decisions.items():
+            if interrupt_id in waiting:
+                self._check_edit(waiting[interrupt_id], decision)
+        run = decide(self._resources.runs, run_id, decisions, self._resources.identity)
+        if run.status == "pending":
+            self._resources.hint(run_id)
+        return run
+
+    def _check_edit(self, interrupt: Interrupt, decision: dict[str, Any]) -> None:
+        """Hold edited arguments to the tool's schema, while whoever edits them is there."""
+        action = decision.get("edited_action")
+        (request, *_) = interrupt.value.get("action_requests") or [{}]
+        if (
+            interrupt.kind == "approval"
+            and decision.get("type") == "edit"
+            and isinstance(action, dict)
+            and action.get("name") == request.get("name")
+        ):
+            checked_args(self._resources.tools.get(action["name"]), action.get("args") or {})
+
+    def retry(self, run_id: str) -> Run:
+        """Make a run that ended in error or timed out due again, from its last checkpoint."""
+        run = retry(self._resources.runs, run_id, self._resources.identity)
+        self._resources.hint(run_id)
+        return run
+
+    def cancel(self, run_id: str) -> Run:
+        """End a run; whoever drives it changes nothing more.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        run, following = stop(self._resources.runs, run_id, "cancelled", self._resources.identity)
+        self._resources.hint(following)
+        self._resources.workspace.telemetry.metric("runs_cancelled", 1)
+        return run
+
+    def fork(self, run_id: str, checkpoint_id: str = "") -> Run:
+        """Go on from a checkpoint of a run, on a thread of its own; a worker drives it.
+
+        Without a checkpoint it is the newest of the run's thread. Approvals do not carry over: what
+        the run did before is history, and what the fork does is asked anew, under the versions of
+        graph, prompts and tools that are here.
+
+        Raises:
+            NotFound: there is no such run, or its thread has no such checkpoint.
+        """
+        source = self.get(run_id)
+        saver = self._resources.saver()
+        at = {"thread_id": source.thread_id, "checkpoint_ns": ""}
+        found = saver.get_tuple(
+            {"configurable": at | ({"checkpoint_id": checkpoint_id} if checkpoint_id else {})}
+        )
+        if found is None:
+            raise NotFound(f"Thread {source.thread_id!r} has no checkpoint {checkpoint_id!r}.")
+        checkpoint_id = found.checkpoint["id"]
+        fork = source.model_copy(
+            update={
+                "id": new_id("r"),
+                "thread_id": new_id("t"),
+                "forked_from": run_id,
+                "budget": self._resources.settings.budget,
+                **_FRESH,
+            }
+        )
+        # Checkpoints first: a run that is entered finds them, and without a run nobody does.
+        saver.fork_thread(source.thread_id, fork.thread_id, checkpoint_id)
+        entered = submit(self._resources.runs, fork, self._resources.identity)
+        self._resources.hint(entered.id)
+        return entered
+
+    def history(self, thread_id: str) -> Sequence[dict[str, Any]]:
+        """Return the checkpoints of a thread, newest first: checkpoint_id, run_id, step, next."""
+        saver = self._resources.saver()
+        graph = self._resources.graphs[DESK].copy({"checkpointer": saver})
+        states = graph.get_state_history({"configurable": {"thread_id": thread_id}})
+        return [
+            {
+                "checkpoint_id": state.config["configurable"]["checkpoint_id"],
+                "run_id": (state.metadata or {}).get("run_id", ""),
+                "step": (state.metadata or {}).get("step", 0),
+                "next": list(state.next),
+                "created_at": state.created_at,
+            }
+            for state in states
+        ]
+
+    def workers(self) -> Sequence[str]:
+        """Return the workers that have been heard of lately."""
+        return list(workers_alive(self._resources))
