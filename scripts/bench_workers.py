@@ -7,9 +7,11 @@ throughputs is what durability costs when the model is what takes time.
 """
 
 import asyncio
+import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
