@@ -14,8 +14,9 @@ from graph.resources import Resources
 from graph.worker import workers_alive
 from nodes.models import model_name
 from storage.audit import Linked
-from storage.decisions import decide
-from storage.errors import InvalidInput, NotFound
+from storage.decisions import decide, expire
+from storage.errors import InvalidInput, NotFound, OtherVersion
+from storage.leases import pinned
 from storage.records import Budget, Interrupt, Run, RunStatus
 from storage.runs import new_id
 from storage.stopping import retry, stop
@@ -198,6 +199,27 @@ class Runs:
         ):
             checked_args(self._resources.tools.get(action["name"]), action.get("args") or {})
 
+    def expire(self, run_id: str) -> bool:
+        """Write down what a run asked for in vain, so that it can go on; return whether it did."""
+        return expire(self._resources.runs, run_id)
+
+    def notes(self, run_id: str) -> Sequence[str]:
+        """Return what there is to know of a run that has not ended, in sentences.
+
+        That is: whether it waits for its turn, and whether it began under other versions.
+        """
+        kept = self._resources.runs.kept(run_id)
+        run, notes = kept.run, []
+        if kept.queued:
+            busy = self._resources.runs.lease(run.thread_id).run_id
+            notes.append(f"It waits for its turn: run {busy} has the thread.")
+        if not run.ended and run.graph in self._resources.graphs:
+            try:
+                pinned(run, self._resources.versions(run.graph))
+            except OtherVersion as other:
+                notes.append(str(other))
+        return notes
+
     def retry(self, run_id: str) -> Run:
         """Make a run that ended in error or timed out due again, from its last checkpoint."""
         run = retry(self._resources.runs, run_id, self._resources.identity)
@@ -215,7 +237,7 @@ class Runs:
         self._resources.workspace.telemetry.metric("runs_cancelled", 1)
         return run
 
-    def fork(self, run_id: str, checkpoint_id: str = "") -> Run:
+    def fork(self, run_id: str, checkpoint_id: str = "", *, driven_here: bool = False) -> Run:
         """Go on from a checkpoint of a run, on a thread of its own; a worker drives it.
 
         Without a checkpoint it is the newest of the run's thread. Approvals do not carry over: what
@@ -245,8 +267,10 @@ class Runs:
         )
         # Checkpoints first: a run that is entered finds them, and without a run nobody does.
         saver.fork_thread(source.thread_id, fork.thread_id, checkpoint_id)
-        entered = submit(self._resources.runs, fork, self._resources.identity)
-        self._resources.hint(entered.id)
+        after = self._resources.settings.lease_seconds if driven_here else 0.0
+        entered = submit(self._resources.runs, fork, self._resources.identity, due_in=after)
+        if not driven_here:
+            self._resources.hint(entered.id)
         return entered
 
     def history(self, thread_id: str) -> Sequence[dict[str, Any]]:

@@ -12,6 +12,7 @@ __all__ = ["app", "decisions", "documents", "runs", "service"]
 # As one comes to need them; `--help` lists them so.
 _ORDER = (
     *("demo", "up", "add", "ask", "search", "page", "runs", "show", "resume", "cancel"),
+    "fork",
     *("approve", "reject", "settle", "feedback", "worker", "setup", "doctor"),
 )
 app.registered_commands.sort(key=lambda each: _ORDER.index(each.callback.__name__))  # type: ignore[union-attr]

@@ -1,12 +1,13 @@
 """How the command line shows things to people: tables, answers with their quotes, questions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from storage.records import Document, Interrupt, Passage, Run
+from storage.times import utc
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
@@ -86,6 +87,8 @@ def question(found: Run, interrupt: Interrupt) -> None:
     """Print what a run asks a person, and how to answer."""
     value = interrupt.value
     out.print(f"\n[yellow]Waits for a person[/yellow] [dim]({interrupt.id})[/dim]")
+    for line in terms(interrupt):
+        out.print(f"  [yellow]{escape(line)}[/yellow]")
     for request in value.get("action_requests", ()):
         out.print(f"  {escape(str(request.get('description', '')))}")
         for name, argument in request.get("args", {}).items():
@@ -96,10 +99,37 @@ def question(found: Run, interrupt: Interrupt) -> None:
             f"  affidavit settle {found.id} --interrupt {interrupt.id} --outcome done|not-done"
         )
         return
+    named = f" --interrupt {interrupt.id}" if len(found.interrupts) > 1 else ""
     out.print(
-        f"  affidavit approve {found.id}   or   affidavit reject {found.id} --reason …\n"
+        f"  affidavit approve {found.id}{named}   or   "
+        f"affidavit reject {found.id}{named} --reason …\n"
         f"  then: affidavit resume {found.id}"
     )
+
+
+def terms(interrupt: Interrupt) -> Iterator[str]:
+    """Yield until when something can be approved, and by how many."""
+    if interrupt.expires_at:
+        yield f"It can be approved until {utc(interrupt.expires_at)}; then it counts as rejected."
+    if interrupt.approvals > 1:
+        so_far = ", ".join(vote.by.name for vote in interrupt.votes) or "nobody"
+        yield f"It takes {interrupt.approvals} persons; approved so far by: {so_far}."
+
+
+def notes(found: Iterable[str]) -> None:
+    """Print what there is to know of a run beside its outcome."""
+    for note in found:
+        out.print(f"[yellow]{escape(note)}[/yellow]")
+
+
+def checkpoints(found: Iterable[dict[str, Any]]) -> None:
+    """Print the checkpoints of a thread, newest first, a line each."""
+    for each in found:
+        following = ", ".join(each["next"]) or "end"
+        out.print(
+            f"{each['checkpoint_id']}  step {each['step']:>3}  {each['run_id']}  "
+            f"next: {escape(following)}"
+        )
 
 
 def passages(found: Iterable[Passage]) -> None:
@@ -123,3 +153,5 @@ def runs(entries: Iterable[dict[str, Any]]) -> None:
             f"{entry['run_id']}  {entry['thread_id']}  {coloured(entry['status']):<24}  "
             f"{escape(text)}"
         )
+        if entry.get("dead"):
+            out.print(f"    [red]{escape(str(entry['error']))}[/red]")

@@ -235,7 +235,7 @@ def claim(
     run, lease = kept.run, runs.lease(kept.run.thread_id)
     now = time.time()
     _check(run, lease, now)
-    pinned = _pinned(run, versions or {})
+    under = pinned(run, versions or {})
     newest = _newest(runs.checkpoints, run.thread_id, lease.epoch)
     tries = run.tries + 1 if newest == kept.seen else 1
     if tries > MOST_TRIES:
@@ -246,7 +246,7 @@ def claim(
         "status": "running",
         "epoch": lease.epoch + 1,
         "tries": tries,
-        "versions": pinned,
+        "versions": under,
         "worked": run.worked + _unaccounted(run, lease, now),
         "claimed_at": now,
     }
@@ -255,7 +255,7 @@ def claim(
         open_fence(run.thread_id, lease.epoch + 1),
         *kept.changed(due_at=to_ms(now + seconds), seen=newest, **changes),
     ]
-    event = new_event(run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries, versions=pinned)
+    event = new_event(run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries, versions=under)
     linked = chain([event], runs.audit.head(run_id))
     try:
         runs.table.transact([append_action(linked), *actions])
@@ -277,8 +277,12 @@ def _check(run: Run, lease: Lease, now: float) -> None:
         raise Leased(f"Run {run.id} is driven by {lease.owner}.", lease.expires_at)
 
 
-def _pinned(run: Run, versions: Mapping[str, str]) -> dict[str, str]:
-    """Return the versions that a run is pinned to; at its first claim, those that are here."""
+def pinned(run: Run, versions: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions that a run is pinned to; before its first claim, those that are here.
+
+    Raises:
+        OtherVersion: they are not those that are here; the message says what to do.
+    """
     other = sorted(part for part, version in run.versions.items() if versions.get(part) != version)
     if other:
         raise OtherVersion(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DONE: Final = 0
 FAILED: Final = 1
 WAITING: Final = 3
+STOPPED: Final = ("error", "timeout", "cancelled")
 
 app = typer.Typer(
     name="affidavit",
@@ -68,6 +69,16 @@ Thread = Annotated[
 ]
 InterruptId = Annotated[
     str | None, typer.Option("--interrupt", metavar="ID", help="Which question, if it asks more.")
+]
+
+
+All = Annotated[bool, typer.Option("--all", help="All that it asks, together: all or none.")]
+Strategy = Annotated[
+    Literal["reject", "enqueue", "interrupt"],
+    typer.Option(
+        "--multitask-strategy",
+        help="While the conversation is busy: refuse, wait for one's turn, or cancel what is busy.",
+    ),
 ]
 
 
@@ -119,4 +130,4 @@ def show_run(run: "Run", as_json: bool) -> int:
         printing.run(run)
     if run.status == "interrupted":
         return WAITING
-    return FAILED if run.status in ("error", "timeout", "cancelled") else DONE
+    return FAILED if run.status in STOPPED else DONE

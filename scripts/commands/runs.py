@@ -10,6 +10,7 @@ from scripts.commands.base import (
     Json,
     Limit,
     RunId,
+    Strategy,
     Thread,
     Workspace,
     app,
@@ -31,12 +32,38 @@ def ask(
     question: Annotated[str, typer.Argument(help="The question, in plain words.")],
     document: Limit = None,
     thread: Thread = None,
+    strategy: Strategy = "reject",
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="Ask for more after so many steps.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Ask for more after so many tokens.")
+    ] = None,
+    max_dollars: Annotated[
+        float | None, typer.Option(min=0.0001, help="Ask for more after so many dollars.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="End it after so many seconds at work; 0: never.")
+    ] = None,
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> int:
-    """Ask a question; the answer quotes the page that proves it, or says there is none."""
+    """Ask a question; the answer quotes the page that proves it, or says there is none.
+
+    A run that has used what it may stops and asks for more: `affidavit approve` gives it.
+    """
+    limits = {"steps": max_steps, "tokens": max_tokens, "dollars": max_dollars}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
     with opened(workspace) as desk:
-        run = desk.runs.submit(question, documents=document or [], thread=thread, driven_here=True)
+        run = desk.runs.submit(
+            question,
+            documents=document or [],
+            thread=thread,
+            multitask_strategy=strategy,
+            budget=desk.resources.settings.budget.model_copy(update=given),
+            timeout=timeout,
+            driven_here=True,
+        )
         return _driven(desk, run.id, as_json)
 
 
@@ -67,20 +94,58 @@ def resume(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> i
     """Go on with a run from where it stands: after a crash, a decision or an error."""
     with opened(workspace) as desk:
         run = desk.runs.get(run_id)
-        if run.status == "error":
+        if run.status in ("error", "timeout"):
             desk.runs.retry(run_id)
-        elif run.ended or run.status == "interrupted":
+        elif run.ended or (run.status == "interrupted" and not desk.runs.expire(run_id)):
             return show_run(run, as_json)
         return _driven(desk, run_id, as_json)
 
 
 @app.command()
 @command
-def show(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> int:
+def show(
+    run_id: RunId,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="List the checkpoints that it can be forked at.")
+    ] = False,
+    workspace: Workspace = "",
+    as_json: Json = False,
+) -> int:
     """Show a run: its answer, or what it waits for."""
+    from scripts import printing
+
     with opened(workspace) as desk:
-        show_run(desk.runs.get(run_id), as_json)
+        run = desk.runs.get(run_id)
+        found = desk.runs.history(run.thread_id) if checkpoints else None
+        if found is None:
+            show_run(run, as_json)
+            if not as_json:
+                printing.notes(desk.runs.notes(run_id))
+        elif as_json:
+            emit(found)
+        else:
+            printing.checkpoints(found)
         return DONE
+
+
+@app.command()
+@command
+def fork(
+    run_id: RunId,
+    at: Annotated[
+        str, typer.Option(metavar="CHECKPOINT", help="From this one; otherwise from the newest.")
+    ] = "",
+    workspace: Workspace = "",
+    as_json: Json = False,
+) -> int:
+    """Go on from a checkpoint of a run as a run of its own; approvals do not carry over.
+
+    It is driven here, or by a worker. This is also how a run goes on that began under other
+    versions of the graph, its prompts or tools than are here.
+    """
+    with opened(workspace) as desk:
+        run = desk.runs.fork(run_id, at, driven_here=True)
+        return _driven(desk, run.id, as_json)
 
 
 @app.command()
