@@ -65,6 +65,11 @@ class Worker:
         self._next_sweep = 0.0
         self._stopping = asyncio.Event()
 
+    @property
+    def driving(self) -> int:
+        """How many runs it drives, or tries to claim, at the moment."""
+        return len(self._driving)
+
     def stop(self) -> None:
         """Claim nothing more, bring each run to the end of its step, and give it back.
 

@@ -17,7 +17,7 @@ A fork asks a person before it does what one of its ancestors has done, whatever
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -170,7 +170,9 @@ async def _granted(shown: Shown, rule: Rule, earlier: str, context: Context) -> 
         NotAllowed: it was rejected, or nobody decided in time.
     """
     while True:
-        decided = _on_record(interrupt(_question(shown, rule)), shown, context)
+        given = interrupt(_question(shown, rule))
+        record = await asyncio.to_thread(context.approvals)
+        decided = _on_record(record, given, shown)
         if decided is None:  # what was shown is no longer so: ask anew
             continue
         decision = decided.decision or {}
@@ -180,7 +182,7 @@ async def _granted(shown: Shown, rule: Rule, earlier: str, context: Context) -> 
             shown = await _shown(request, earlier, context)
             if rule.approvals > 1:  # whoever edits it is one; all of them approve what it became
                 continue
-        if not _is_latest(decided, shown, context):
+        if not _is_latest(decided, record, shown):
             continue
         if decision["type"] == "reject":
             reason = str(decision.get("message") or "no reason was given")
@@ -211,9 +213,9 @@ def _question(shown: Shown, rule: Rule) -> dict[str, Any]:
     }
 
 
-def _on_record(decision: Any, shown: Shown, context: Context) -> Decided | None:
+def _on_record(record: Sequence[Decided], decision: Any, shown: Shown) -> Decided | None:
     """Find the decision on the record, made on exactly this; what is only in the state is void."""
-    for decided in context.approvals():
+    for decided in record:
         value = decided.interrupt.value
         if (
             value.get("tool_call_id") == _id(shown.request.call)
@@ -226,10 +228,10 @@ def _on_record(decision: Any, shown: Shown, context: Context) -> Decided | None:
     return None
 
 
-def _is_latest(decided: Decided, shown: Shown, context: Context) -> bool:
+def _is_latest(decided: Decided, record: Sequence[Decided], shown: Shown) -> bool:
     """Return whether no later question about the same call was decided."""
     call = _id(shown.request.call)
-    same = [d for d in context.approvals() if d.interrupt.value.get("tool_call_id") == call]
+    same = [d for d in record if d.interrupt.value.get("tool_call_id") == call]
     return all(d.decided_at <= decided.decided_at for d in same)
 
 
@@ -266,7 +268,7 @@ async def _known(call: ToolCall, before: Outcome, runtime: Runtime[Context]) -> 
                 "allowed_decisions": ["done", "not_done"],
             }
         )
-        by = _settled_by(decision, call, runtime.context)
+        by = _settled_by(await asyncio.to_thread(runtime.context.approvals), decision, call)
         if by is None:
             raise NotAllowed(f"Nobody has settled {call['name']} on the record.")
         done = decision.get("type") == "done"
@@ -278,9 +280,9 @@ async def _known(call: ToolCall, before: Outcome, runtime: Runtime[Context]) -> 
     return _reply(call, before.text)
 
 
-def _settled_by(decision: Any, call: ToolCall, context: Context) -> str | None:
+def _settled_by(record: Sequence[Decided], decision: Any, call: ToolCall) -> str | None:
     """Return who said on the record how a call has ended."""
-    for decided in context.approvals():
+    for decided in record:
         value = decided.interrupt.value
         if (
             value.get("kind") == "outcome_unknown"

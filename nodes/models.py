@@ -112,12 +112,7 @@ class Recorded(BaseChatModel):
         task = str(metadata.get("langgraph_checkpoint_ns", "")).rpartition(":")[2]
         ordinal = self._ordinals[task]
         self._ordinals[task] += 1
-        request = digest(
-            {
-                "messages": [[m.type, m.content, getattr(m, "tool_calls", [])] for m in messages],
-                "options": json.loads(json.dumps(kwargs, default=str)),
-            }
-        )
+        request = request_hash(messages, kwargs)
         found = await asyncio.to_thread(self.recordings.get, MODEL, task, ordinal)
         asked = found is None or found.request != request
         if asked:
@@ -169,6 +164,16 @@ class Recorded(BaseChatModel):
             **usage.model_dump(),
             microdollars=round(cost_of(self.model_name, usage) * 1e6),
         )
+
+
+def request_hash(messages: Sequence[BaseMessage], options: dict[str, Any]) -> str:
+    """Return the hash of what a model is asked: a recorded answer is to exactly this."""
+    return digest(
+        {
+            "messages": [[m.type, m.content, getattr(m, "tool_calls", [])] for m in messages],
+            "options": json.loads(json.dumps(options, default=str)),
+        }
+    )
 
 
 def _response(result: ChatResult) -> str:

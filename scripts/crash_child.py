@@ -1,0 +1,122 @@
+"""A process that plays the reference conversation, and can be made to die or to fail at one call.
+
+It is a worker, and the person beside it. Where a call is chosen, what else depends on the clock
+(the next sweep, a flush of noted events, the renewal of the lease) comes at a fixed moment, so that
+the same calls come in every process, and each can be hit.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import graph.drive
+import graph.reporter
+import graph.worker
+import storage.trail
+from graph import Orchestrator
+from scripts.reference import LOOK_SECONDS, ReferenceModel, converse, working
+from scripts.watched import Point, Watcher, watch
+from storage.errors import Unavailable
+
+NEVER: Final = 3600.0
+Blow = Literal["kill", "fail"]
+
+
+@dataclass(frozen=True)
+class Play:
+    """Where the conversation is played, and what happens to it.
+
+    `blow` is dealt at `point`; without a point nothing is. `points` is a file that gets the points
+    there were.
+    """
+
+    environment: Mapping[str, str]
+    workspace: str
+    log: Path
+    point: Point | None = None
+    blow: Blow = "kill"
+    points: Path | None = None
+    stands_still: bool = False
+    """What depends on the clock comes at a fixed moment."""
+
+
+def play(what: Play) -> None:
+    """Play the conversation, or what is left of it, in this process."""
+    os.environ |= what.environment
+    output = os.open(what.log.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    noted: list[Point] = []
+    watcher = Watcher(_hook(what, noted))
+    renewal = _Renewal() if what.stands_still else None
+    model = ReferenceModel(log=what.log, call=watcher.call)
+    if renewal:
+        model.waits = renewal.wait
+        _stand_still(renewal)
+    with Orchestrator.open(what.workspace, model=model) as desk:
+        observer = Orchestrator(copy(desk.resources))
+        desk.resources.workspace = watch(desk.resources.workspace, watcher)
+        with working(desk) as worker:
+            converse(desk, observer=observer)
+            while worker.driving:  # it has ended the last run, and is about to let go of it
+                time.sleep(LOOK_SECONDS)
+            if what.points:
+                lines = [f"{p.when}\t{p.n}\t{p.name}" for p in noted]
+                what.points.write_text("\n".join(lines))
+            if renewal:  # the worker stands still, and cannot be stopped in good order
+                os._exit(0)
+
+
+def _hook(what: Play, noted: list[Point]) -> Callable[[Point], None]:
+    def hook(point: Point) -> None:
+        noted.append(point)
+        if point == what.point:
+            if what.blow == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise Unavailable(f"The storage failed {point}.")
+
+    return hook
+
+
+class _Renewal:
+    """Renews the lease once, while the model thinks about its second draft, and never else."""
+
+    def __init__(self) -> None:
+        self._wanted, self._done = threading.Event(), threading.Event()
+
+    def wait(self) -> None:
+        """Have the lease renewed, and wait until it is."""
+        self._wanted.set()
+        self._done.wait(10)
+
+    def renew(self, owned: Any) -> None:
+        """Renew a lease when that is wanted."""
+        self._wanted.wait()
+        try:
+            owned.renew()
+        finally:
+            self._done.set()
+
+
+def _stand_still(renewal: _Renewal) -> None:
+    storage.trail.SOON_SECONDS = NEVER  # type: ignore[misc]
+    graph.reporter.SOON_SECONDS = NEVER  # type: ignore[misc]
+    graph.worker.SWEEP_SECONDS = NEVER  # type: ignore[misc]
+
+    async def renew_once(self: graph.drive.Drive) -> None:
+        while not renewal._wanted.is_set():  # noqa: ASYNC110, SLF001 - no thread is kept waiting
+            await asyncio.sleep(0.005)
+        if not renewal._done.is_set():  # noqa: SLF001
+            with suppress(Unavailable):
+                await asyncio.to_thread(renewal.renew, self._owned)
+        await asyncio.sleep(NEVER)
+
+    graph.drive.Drive._renew = renew_once  # type: ignore[method-assign] # noqa: SLF001
