@@ -42,7 +42,7 @@ from storage.errors import (
 )
 from storage.leases import Ownership, claim
 from storage.recordings import Recordings
-from storage.records import Answer, Interrupt, Run
+from storage.records import Answer, Interrupt
 from storage.run_layout import interrupt_kind
 from storage.stopping import stop
 from tools.effects import Effects
@@ -62,11 +62,10 @@ def take(resources: Resources, run_id: str, owner: str) -> Ownership:
         NotFound: there is no such run, or no such graph here.
         Conflict: it cannot be claimed; see `storage.leases.claim`.
     """
-    run = resources.runs.kept(run_id).run
     terms: dict[str, Any] = {
         "owner": owner,
         "seconds": resources.settings.lease_seconds,
-        "versions": resources.versions(run.graph),
+        "versions": resources.versions,
     }
     try:
         return claim(resources.runs, run_id, **terms)
@@ -109,8 +108,8 @@ class Drive:
         """Stop at the end of the current step and give the run back."""
         self._control.request_drain()
 
-    async def go(self) -> Run:
-        """Drive the run as far as it goes, and return it.
+    async def go(self) -> None:
+        """Drive the run as far as it goes.
 
         Raises:
             LeaseLost: another worker owns it by now, or it was cancelled.
@@ -122,9 +121,9 @@ class Drive:
             done, _ = await asyncio.wait(
                 {work, beat}, timeout=left, return_when=asyncio.FIRST_COMPLETED
             )
-            if not done:
-                await self._time_out(work)
-            elif not work.done():
+            if not done and await self._time_out(work):
+                return
+            if not work.done():
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
                 beat.result()  # raises: the lease is lost
@@ -144,10 +143,9 @@ class Drive:
             await self._reporter.close()
         if self._owned.next_run:
             await asyncio.to_thread(self._resources.hint, self._owned.next_run)
-        return await asyncio.to_thread(self._resources.runs.get, self._run.id)
 
-    async def _time_out(self, work: asyncio.Task[None]) -> None:
-        """End the run, and then what it is doing, which is outdated by then."""
+    async def _time_out(self, work: asyncio.Task[None]) -> bool:
+        """End the run, and then what it is doing; return False if it has just ended by itself."""
         run, runs = self._run, self._resources.runs
         why = f"It was at work for {run.timeout:,.0f} s, as long as it may be."
         epoch = run.epoch
@@ -156,11 +154,12 @@ class Drive:
                 lambda: stop(runs, run.id, "timeout", None, error=why, epoch=epoch)
             )
         except Conflict:
-            return  # it has just ended by itself
+            await asyncio.wait({work})
+            return False
         self._reporter.ended("timeout", cost_usd=self._recordings.cost_usd)
         work.cancel()
-        with suppress(asyncio.CancelledError, AffidavitError):
-            await work
+        await asyncio.gather(work, return_exceptions=True)
+        return True
 
     async def _renew(self) -> None:
         """Keep the lease until it is lost."""

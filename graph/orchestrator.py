@@ -133,7 +133,8 @@ class Orchestrator:
                 left = max(0.0, leased.until - time.time())
                 wait, said = left, f"{leased} Waiting up to {left:.0f} s for its lease."
             else:
-                return await Drive(self.resources, owned).go()
+                await Drive(self.resources, owned).go()
+                return await asyncio.to_thread(self.runs.get, run_id)
             if progress:
                 progress(said)
             await asyncio.sleep(min(max(wait, 0.01), _POLL_SECONDS))

@@ -13,15 +13,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from storage.ports import LOG_GROUPS, Telemetry, Value
+from storage.ports import LOG_GROUPS, LogEvent, Measurement, Telemetry, Value
 from storage.records import Run, RunStatus
 from storage.trail import Trail
 
 SOON_SECONDS: Final = 1.0
-Event = tuple[float, str, dict[str, Value]]
-Measured = tuple[str, float, str]
 logger = logging.getLogger(__name__)
 
 
@@ -38,8 +36,8 @@ class Reporter:
         self._checkpoint = ""
         self._step = 0
         self._agents: dict[str, str] = {}
-        self._events: list[Event] = []
-        self._values: list[Measured] = []
+        self._events: list[LogEvent] = []
+        self._values: list[Measurement] = []
         self._soon: asyncio.Task[None] | None = None
         self.measure("queue_seconds", max(0.0, time.time() - run.updated_at), "Seconds")
 
@@ -65,13 +63,13 @@ class Reporter:
                 "task": task,
                 **data,
             }
-            self._events.append((time.time(), agent, cast(dict[str, Value], self._clean(event))))
+            self._events.append(LogEvent(time.time(), agent, self._clean(event)))
         self._measure_note(kind, data)
         self._report_soon()
 
     def measure(self, name: str, value: float, unit: str = "Count") -> None:
         """Collect one value of a metric."""
-        self._values.append((name, value, unit))
+        self._values.append(Measurement(name, value, unit))
 
     def ended(self, status: RunStatus, *, asked: int = 0, cost_usd: float = 0.0) -> None:
         """Count how the run was left, and how many approvals it asks for."""
@@ -117,17 +115,14 @@ class Reporter:
         await asyncio.sleep(SOON_SECONDS)
         await asyncio.to_thread(self._report, *self._take())
 
-    def _take(self) -> tuple[list[Event], list[Measured]]:
+    def _take(self) -> tuple[list[LogEvent], list[Measurement]]:
         taken = self._events, self._values
         self._events, self._values = [], []
         return taken
 
-    def _report(self, events: list[Event], values: list[Measured]) -> None:
+    def _report(self, events: list[LogEvent], values: list[Measurement]) -> None:
         try:
-            for at, group, event in events:
-                self._telemetry.log(group, event, at=at)
-            for name, value, unit in values:
-                self._telemetry.metric(name, value, unit=unit)
+            self._telemetry.report(events, values)
         except Exception:
             # Whatever telemetry raises, the run goes on.
             logger.warning("Some events of run %s were not kept.", self._run.id, exc_info=True)

@@ -14,7 +14,7 @@ from graph.resources import Resources
 from graph.worker import workers_alive
 from nodes.models import model_name
 from storage.audit import Linked
-from storage.decisions import decide, expire
+from storage.decisions import decide, expire, requested
 from storage.errors import InvalidInput, NotFound, OtherVersion
 from storage.leases import pinned
 from storage.records import Budget, Interrupt, Run, RunStatus
@@ -189,13 +189,13 @@ class Runs:
 
     def _check_edit(self, interrupt: Interrupt, decision: dict[str, Any]) -> None:
         """Hold edited arguments to the tool's schema, while whoever edits them is there."""
-        action = decision.get("edited_action")
-        (request, *_) = interrupt.value.get("action_requests") or [{}]
+        action, name = decision.get("edited_action"), requested(interrupt.value).get("name")
         if (
             interrupt.kind == "approval"
             and decision.get("type") == "edit"
             and isinstance(action, dict)
-            and action.get("name") == request.get("name")
+            and action.get("name") == name
+            and "tool_call_id" in interrupt.value  # asked by `act`, and not by a graph of one's own
         ):
             checked_args(self._resources.tools.get(action["name"]), action.get("args") or {})
 

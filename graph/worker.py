@@ -7,6 +7,7 @@ those in an order of its own, and leaves alone for a while what it could not hav
 """
 
 import asyncio
+import itertools
 import logging
 import os
 import random
@@ -34,7 +35,11 @@ from storage.ports import Item, Message
 from storage.run_layout import DUE, RUNS
 
 SWEEP_SECONDS: Final = 1.0
+HINT_SECONDS: Final = 2.0
+"""How long one call waits for hints; a worker that is told to stop ends no sooner."""
 HEARTBEAT_SECONDS: Final = 10
+BACKLOG_BEATS: Final = 6
+"""The backlog is measured at every sixth heartbeat: metrics have no finer grain than a minute."""
 AWAY_SECONDS: Final = 60.0
 """How long a run is left alone that cannot be driven by this worker."""
 SCANNED_MOST: Final = 1000
@@ -60,9 +65,12 @@ class Worker:
         self._owner = owner_name()
         self._driving: dict[str, asyncio.Task[None]] = {}
         self._drives: dict[str, Drive] = {}
+        self._later: dict[str, Message] = {}
+        """Hints to runs that were still being driven here; they are followed right after that."""
         self._away: dict[str, float] = {}
         """Runs that are not tried before a time."""
-        self._next_sweep = 0.0
+        self._freed = asyncio.Event()
+        """Set when there may be room again."""
         self._stopping = asyncio.Event()
 
     @property
@@ -77,6 +85,7 @@ class Worker:
         as it stands: its step is done anew by whoever has it next, from what was recorded.
         """
         self._stopping.set()
+        self._freed.set()
         for drive in self._drives.values():
             drive.drain()
 
@@ -89,15 +98,15 @@ class Worker:
         await asyncio.to_thread(self._resources.ready)
         pool = ThreadPoolExecutor(max_workers=4 * self._concurrency + 4)
         asyncio.get_running_loop().set_default_executor(pool)
-        beat = asyncio.create_task(self._beat())
+        others = [asyncio.create_task(each) for each in (self._beat(), self._sweep())]
         try:
-            while not self._stopping.is_set():
-                await self._look()
+            await self._follow_hints()
             await self._drain()
         finally:
-            beat.cancel()
+            for each in others:
+                each.cancel()
             await self._give_back()
-            await asyncio.gather(beat, return_exceptions=True)
+            await asyncio.gather(*others, return_exceptions=True)
             with suppress(AffidavitError):  # who is heard of no more is forgotten anyway
                 await asyncio.to_thread(self._sign_off)
 
@@ -112,31 +121,40 @@ class Worker:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _look(self) -> None:
-        """Wait for a hint or for the next sweep, and take what is due and there is room for."""
-        room = self._concurrency - len(self._driving)
-        if room <= 0:
-            stopping = asyncio.create_task(self._stopping.wait())
-            await asyncio.wait(
-                [*self._driving.values(), stopping], return_when=asyncio.FIRST_COMPLETED
-            )
-            stopping.cancel()
-            return
-        try:
-            for hint in await asyncio.to_thread(self._hints, room):
-                self._take(hint.body, hint)
-            if time.monotonic() >= self._next_sweep:
+    async def _follow_hints(self) -> None:
+        """Take what hints name, as long as there is room, until the worker is told to stop."""
+        queue = self._resources.workspace.queue
+        while await self._has_room():
+            try:
+                room = self._concurrency - len(self._driving)
+                most = max(1, min(room, RECEIVED_MOST))
+                for hint in await asyncio.to_thread(queue.receive, wait=HINT_SECONDS, limit=most):
+                    self._take(hint.body, hint)
+            except Unavailable:
+                logger.warning("The queue does not answer; sweeps find what is due.", exc_info=True)
+                await self._sleep(SWEEP_SECONDS)
+
+    async def _sweep(self) -> None:
+        """Take what is due, whether or not a hint has come."""
+        while await self._has_room():
+            try:
                 for run_id in await asyncio.to_thread(self._due):
                     self._take(run_id)
-                # At its own time, so that many workers do not look all at once.
-                self._next_sweep = time.monotonic() + SWEEP_SECONDS * random.uniform(0.7, 1.0)
-        except Unavailable:
-            logger.warning("The storage does not answer; trying again.", exc_info=True)
-            await asyncio.sleep(SWEEP_SECONDS)
+            except Unavailable:
+                logger.warning("The storage does not answer; trying again.", exc_info=True)
+            # At its own time, so that many workers do not look all at once.
+            await self._sleep(SWEEP_SECONDS * random.uniform(0.7, 1.0))
 
-    def _hints(self, room: int) -> list[Message]:
-        wait = min(SWEEP_SECONDS, max(0.0, self._next_sweep - time.monotonic()))
-        return self._resources.workspace.queue.receive(wait=wait, limit=min(room, RECEIVED_MOST))
+    async def _has_room(self) -> bool:
+        """Wait until there is room for a run; return False when the worker is to stop."""
+        while len(self._driving) >= self._concurrency and not self._stopping.is_set():
+            self._freed.clear()
+            await self._freed.wait()
+        return not self._stopping.is_set()
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     def _due(self) -> list[str]:
         """Return runs to try: some that are due and not away, in an order of this worker's own."""
@@ -153,10 +171,12 @@ class Worker:
         return found
 
     def _take(self, run_id: str, hint: Message | None = None) -> None:
-        if self._stopping.is_set() or len(self._driving) >= self._concurrency:
-            return  # a hint that is not deleted comes again, and the sweep finds the run anyway
-        if run_id not in self._driving:
+        if run_id in self._driving:
+            if hint:
+                self._later[run_id] = hint
+        elif not self._stopping.is_set() and len(self._driving) < self._concurrency:
             self._driving[run_id] = asyncio.create_task(self._drive(run_id, hint))
+        # A hint that is not deleted comes again, and the sweep finds the run anyway.
 
     async def _drive(self, run_id: str, hint: Message | None) -> None:
         try:
@@ -179,6 +199,9 @@ class Worker:
         finally:
             self._driving.pop(run_id, None)
             self._drives.pop(run_id, None)
+            self._freed.set()
+            if later := self._later.pop(run_id, None):
+                self._take(run_id, later)
 
     def _claim(self, run_id: str, hint: Message | None) -> Ownership:
         try:
@@ -190,13 +213,14 @@ class Worker:
 
     async def _beat(self) -> None:
         """Say that this worker is there, for whoever looks."""
-        while True:
+        for beat in itertools.count():
             item = Item(
                 WORKERS, self._owner, {}, expires_at=int(time.time()) + 3 * HEARTBEAT_SECONDS
             )
             try:
                 await asyncio.to_thread(self._resources.workspace.tables.runs.put, item)
-                await asyncio.to_thread(measure_backlog, self._resources)
+                if beat % BACKLOG_BEATS == 0:
+                    await asyncio.to_thread(measure_backlog, self._resources)
             except AffidavitError:
                 logger.warning("The heartbeat could not be written.", exc_info=True)
             await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -259,40 +259,44 @@ def _rule_of_edited(request: Request, context: Context) -> Rule:
 async def _known(call: ToolCall, before: Outcome, runtime: Runtime[Context]) -> ToolMessage:
     """Return the outcome of a call that was begun before; where nobody knows it, ask."""
     if before.state == "begun":
-        decision = interrupt(
-            {
-                "kind": "outcome_unknown",
-                "tool_call_id": _id(call),
-                "description": f"{call['name']} was begun, and it is not known whether it was "
-                "done. Find out, and settle it.",
-                "allowed_decisions": ["done", "not_done"],
-            }
-        )
-        by = _settled_by(await asyncio.to_thread(runtime.context.approvals), decision, call)
-        if by is None:
-            raise NotAllowed(f"Nobody has settled {call['name']} on the record.")
-        done = decision.get("type") == "done"
+        decided = await _settled(call, runtime.context)
+        done = (decided.decision or {}).get("type") == "done"
         text = f"{call['name']} was {'done' if done else 'not done'}, a person found."
-        outcome = Outcome("done" if done else "not_done", text)
         before = await runtime.context.effects.settle(
-            _id(call), outcome, task_id(runtime), tool=call["name"], call=_id(call), by=by
+            _id(call),
+            Outcome("done" if done else "not_done", text),
+            task_id(runtime),
+            tool=call["name"],
+            call=_id(call),
+            by=decided.decided_by.name if decided.decided_by else "",
         )
     return _reply(call, before.text)
 
 
-def _settled_by(record: Sequence[Decided], decision: Any, call: ToolCall) -> str | None:
-    """Return who said on the record how a call has ended."""
-    for decided in record:
-        value = decided.interrupt.value
-        if (
-            value.get("kind") == "outcome_unknown"
-            and value.get("tool_call_id") == _id(call)
-            and decided.decision is not None
-            and decided.decision == decision
-            and decided.decided_by is not None
-        ):
-            return decided.decided_by.name
-    return None
+async def _settled(call: ToolCall, context: Context) -> Decided:
+    """Stop for a person until one has said, on the record, how a call has ended.
+
+    What LangGraph gives back first are the earlier decisions on this task: the approval, say.
+    """
+    question = {
+        "kind": "outcome_unknown",
+        "tool_call_id": _id(call),
+        "description": f"{call['name']} was begun, and it is not known whether it was done. Find "
+        "out, and settle it.",
+        "allowed_decisions": ["done", "not_done"],
+    }
+    while True:
+        given = interrupt(question)
+        for decided in await asyncio.to_thread(context.approvals):
+            value = decided.interrupt.value
+            if (
+                value.get("kind") == "outcome_unknown"
+                and value.get("tool_call_id") == _id(call)
+                and decided.decision is not None
+                and decided.decision == given
+                and decided.decided_by is not None
+            ):
+                return decided
 
 
 async def _call(request: Request) -> ToolMessage:

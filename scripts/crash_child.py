@@ -27,6 +27,7 @@ from scripts.watched import Point, Watcher, watch
 from storage.errors import Unavailable
 
 NEVER: Final = 3600.0
+_SWEPT: Final = "query runs due/0…{n}"
 Blow = Literal["kill", "fail"]
 
 
@@ -65,6 +66,8 @@ def play(what: Play) -> None:
         observer = Orchestrator(copy(desk.resources))
         desk.resources.workspace = watch(desk.resources.workspace, watcher)
         with working(desk) as worker:
+            while renewal and not _swept(noted):  # the sweep finds nothing, and hints find all
+                time.sleep(LOOK_SECONDS)
             converse(desk, observer=observer)
             while worker.driving:  # it has ended the last run, and is about to let go of it
                 time.sleep(LOOK_SECONDS)
@@ -73,6 +76,10 @@ def play(what: Play) -> None:
                 what.points.write_text("\n".join(lines))
             if renewal:  # the worker stands still, and cannot be stopped in good order
                 os._exit(0)
+
+
+def _swept(noted: list[Point]) -> bool:
+    return any(each.name == _SWEPT and each.when == "after" for each in noted)
 
 
 def _hook(what: Play, noted: list[Point]) -> Callable[[Point], None]:
@@ -110,6 +117,7 @@ def _stand_still(renewal: _Renewal) -> None:
     storage.trail.SOON_SECONDS = NEVER  # type: ignore[misc]
     graph.reporter.SOON_SECONDS = NEVER  # type: ignore[misc]
     graph.worker.SWEEP_SECONDS = NEVER  # type: ignore[misc]
+    graph.worker.HEARTBEAT_SECONDS = int(NEVER)  # type: ignore[misc]
 
     async def renew_once(self: graph.drive.Drive) -> None:
         while not renewal._wanted.is_set():  # noqa: ASYNC110, SLF001 - no thread is kept waiting

@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Annotated, Any, Final, Literal
 from unittest import mock
 
@@ -41,7 +42,7 @@ from scripts.crash_child import Blow, Play, play
 from scripts.reference import Trace, faults, recorded, requests_of, stock, trace
 from scripts.watched import Point, When
 from storage.keys import key
-from tests.aws import Aws, start
+from tests.aws import Aws, make_resources, start
 
 AT_ONCE: Final = 10
 PATIENCE: Final = 180.0
@@ -55,64 +56,97 @@ _children = multiprocessing.get_context("forkserver")
 _children.set_forkserver_preload(["scripts.crash_child"])
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where one conversation is played."""
+
+    home: Path
+    workspace: str
+    prefix: str
+
+
 @dataclass
 class Ground:
     """Where the conversation is played: a back end with the documents in it."""
 
     folder: Path
     aws: Aws | None = None
+    at_once: int = AT_ONCE
     template: Path = field(init=False)
+    slots: SimpleQueue[str] = field(init=False)
+    """Prefixes in the account: hints of one conversation must not reach another's worker."""
 
     def __post_init__(self) -> None:
         self.template = self.folder / "template"
+        self.slots = SimpleQueue()
+        for number in range(self.at_once):
+            slot = f"slot{number}"
+            if self.aws:
+                clients = self.aws.clients()
+                make_resources(clients, replace(self.aws.names, prefix=slot))
+                clients.close()
+            self.slots.put(slot)
 
     @property
     def name(self) -> Backend:
         """The back end's name."""
         return "aws" if self.aws else "embedded"
 
-    def environment(self, home: Path) -> dict[str, str]:
+    def environment(self, place: Place) -> dict[str, str]:
         """Return the variables by which a process finds it."""
         return {
-            "AFFIDAVIT_HOME": str(home),
+            "AFFIDAVIT_HOME": str(place.home),
             "AFFIDAVIT_SIGNING_KEY": str(self.folder / "signing.key"),
             "AFFIDAVIT_MODEL": "offline",
             "AFFIDAVIT_LEASE_SECONDS": str(LEASE_SECONDS),
             "AFFIDAVIT_BACKEND": self.name,
             **(self.aws.settings() if self.aws else {}),
+            "AFFIDAVIT_PREFIX": place.prefix,
         }
 
     @contextmanager
-    def desk(self, home: Path, workspace: str) -> Iterator[Orchestrator]:
+    def desk(self, place: Place) -> Iterator[Orchestrator]:
         """Open a desk in this process."""
         settings = Settings(
             _env_file=None,
-            home=home,
+            home=place.home,
+            prefix=place.prefix,
             signing_key=self.folder / "signing.key",
             model="offline",
             backend=self.name,
             aws_account_id=self.aws.names.account if self.aws else "",
         )
-        with Orchestrator.open(workspace, settings=settings) as desk:
+        with Orchestrator.open(place.workspace, settings=settings) as desk:
             yield desk
 
     def stock(self) -> None:
         """Add the documents, in a workspace that is copied for each point."""
-        with self.desk(self.template, "template") as desk:
+        with self.desk(self._stocked) as desk:
             stock(desk)
 
-    def prepare(self, number: int) -> tuple[Path, str]:
-        """Return a home and a workspace of one's own, as the template is."""
+    @property
+    def _stocked(self) -> Place:
+        return Place(self.template, "template", "affidavit")
+
+    @contextmanager
+    def place(self, number: int) -> Iterator[Place]:
+        """Lend a place of one's own, as the template is, and leave no file of it behind."""
         home = self.folder / f"{number:04d}"
-        if self.aws is None:
-            shutil.copytree(self.template, home)
-            return home, "template"
-        workspace = f"p-{number}"
-        index = "cache/index"
-        shutil.copytree(self.template / index / "template", home / index / workspace)
-        with self.desk(self.template, "template") as source, self.desk(home, workspace) as target:
-            _copy(source, target)
-        return home, workspace
+        slot = self.slots.get()
+        try:
+            if self.aws is None:
+                shutil.copytree(self.template, home)
+                yield Place(home, "template", slot)
+            else:
+                place = Place(home, f"p-{number}", slot)
+                index = Path("cache", "index")
+                shutil.copytree(self.template / index / "template", home / index / place.workspace)
+                with self.desk(self._stocked) as source, self.desk(place) as target:
+                    _copy(source, target)
+                yield place
+        finally:
+            self.slots.put(slot)
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _copy(source: Orchestrator, target: Orchestrator) -> None:
@@ -162,14 +196,17 @@ class Matrix:
         self.points = lists[0]
 
     def _play_whole(self, number: int) -> list[Point]:
-        home, workspace = self.ground.prepare(number)
-        file = home / "points"
-        what = replace(self._play(home, workspace), points=file, stands_still=True)
+        with self.ground.place(number) as place:
+            return self._played_whole(place)
+
+    def _played_whole(self, place: Place) -> list[Point]:
+        file = place.home / "points"
+        what = replace(self._play(place), points=file, stands_still=True)
         child, code = _join(what)
         if code != 0:
             sys.exit(f"The undisturbed conversation failed: exit {code}\n{_said(what)}")
         self.asked = Counter(requests_of(what.log, child))
-        with self.ground.desk(home, workspace) as desk:
+        with self.ground.desk(place) as desk:
             self.expected = trace(desk)
             if wrong := faults(desk, self.expected):
                 sys.exit(f"The undisturbed conversation went wrong: {wrong}")
@@ -177,8 +214,8 @@ class Matrix:
         whens: dict[str, When] = {"before": "before", "after": "after"}
         return [Point(name, int(n), whens[when]) for when, n, name in rows]
 
-    def _play(self, home: Path, workspace: str) -> Play:
-        return Play(self.ground.environment(home), workspace, home / "asked")
+    def _play(self, place: Place) -> Play:
+        return Play(self.ground.environment(place), place.workspace, place.home / "asked")
 
     def _asked_again(self, known: Counter[str], later: list[str]) -> Iterator[str]:
         """Yield the requests that were made again though their answers were on record."""
@@ -188,13 +225,17 @@ class Matrix:
 
     def attempt(self, number: int, point: Point) -> Tried:
         """Deal the blow at a point, have the conversation finished, and look at the record."""
-        home, workspace = self.ground.prepare(number)
-        what = self._play(home, workspace)
+        with self.ground.place(number) as place:
+            return Tried(point, tuple(self._wrong_at(point, place)))
+
+    def _wrong_at(self, point: Point, place: Place) -> list[str]:
+        what = self._play(place)
+        points = place.home / "points"
         hit = replace(what, point=point, blow=self.blow, stands_still=self.blow == "kill")
-        child, code = _join(replace(hit, points=home / "points"))
-        with self.ground.desk(home, workspace) as desk:
+        child, code = _join(replace(hit, points=points))
+        with self.ground.desk(place) as desk:
             if self.blow == "fail":
-                reached = str(point.n) and code == 0 and _reached(home / "points", point)
+                reached = code == 0 and _reached(points, point)
                 wrong = [] if reached else [f"not reached: exit {code}\n{_said(what)}"]
             else:
                 wrong = [] if code == -signal.SIGKILL else [f"not reached: exit {code}"]
@@ -203,9 +244,7 @@ class Matrix:
                 if code != 0:
                     wrong.append(f"the fresh worker failed: exit {code}\n{_said(what)}")
                 wrong += self._asked_again(known, requests_of(what.log, child))
-            wrong += faults(desk, self.expected)
-        shutil.rmtree(home)
-        return Tried(point, tuple(wrong))
+            return [*wrong, *faults(desk, self.expected)]
 
 
 def _join(what: Play) -> tuple[int, int | None]:
@@ -245,14 +284,12 @@ def grounds(names: Sequence[Backend]) -> Iterator[list[Ground]]:
         yield opened
 
 
-def try_all(
-    matrix: Matrix, sample: int | None, seed: int, at_once: int = AT_ONCE
-) -> Iterator[Tried]:
+def try_all(matrix: Matrix, sample: int | None, seed: int) -> Iterator[Tried]:
     """Try the points of a back end, or a sample of them, several at once."""
     points = matrix.points
     if sample is not None:
         points = random.Random(seed).sample(points, min(sample, len(points)))
-    with ThreadPoolExecutor(at_once) as pool:
+    with ThreadPoolExecutor(matrix.ground.at_once) as pool:
         yield from pool.map(matrix.attempt, range(len(points)), points)
 
 

@@ -117,8 +117,19 @@ def _decided(
 
 def allowed_decisions(value: Mapping[str, Any]) -> list[str]:
     """Return the types of decisions that an interrupt's value allows; none named: any."""
-    configs = value.get("review_configs") or [{}]
-    return list(value.get("allowed_decisions") or configs[0].get("allowed_decisions") or [])
+    configs = value.get("review_configs")
+    first = configs[0] if isinstance(configs, list) and configs else None
+    named = value.get("allowed_decisions") or (
+        first.get("allowed_decisions") if isinstance(first, dict) else None
+    )
+    return [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+
+
+def requested(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the action that an interrupt's value asks for; a graph of one's own may ask none."""
+    requests = value.get("action_requests")
+    first = requests[0] if isinstance(requests, list) and requests else None
+    return first if isinstance(first, dict) else {}
 
 
 def _check(asked: Interrupt, decision: Decision) -> None:
@@ -129,9 +140,9 @@ def _check(asked: Interrupt, decision: Decision) -> None:
         raise InvalidInput(f"Decide one of {', '.join(allowed)}, not {kind!r}.")
     if kind == "edit":
         action = decision.get("edited_action")
-        (request, *_) = asked.value.get("action_requests") or [{}]
-        if not isinstance(action, dict) or action.get("name") != request.get("name"):
-            raise InvalidInput(f'An edit is {{"name": "{request.get("name")}", "args": {{…}}}}.')
+        name = requested(asked.value).get("name")
+        if not isinstance(action, dict) or action.get("name") != name:
+            raise InvalidInput(f'An edit is {{"name": "{name}", "args": {{…}}}}.')
 
 
 def _voted(asked: Interrupt, identity: Identity, now: float) -> Interrupt:
@@ -204,9 +215,9 @@ def _extends(each: Decided) -> bool:
 
 def _extended(each: Decided) -> Budget:
     """Return the budget that a person allows: what was asked for, or what they made of it."""
-    (request,) = each.interrupt.value["action_requests"]
     decision = each.decision or {}
-    args = decision["edited_action"].get("args") if decision["type"] == "edit" else request["args"]
+    action = decision["edited_action"] if decision["type"] == "edit" else None
+    args = (action or requested(each.interrupt.value)).get("args")
     try:
         return Budget.model_validate(args)
     except ValidationError as error:

@@ -65,6 +65,10 @@ class Fences:
         self._fences = fences
         self._epochs = [fence.epoch for fence in fences]
 
+    def then(self, fence: Fence) -> "Fences":
+        """Return these fences with a newer one."""
+        return Fences([*self._fences, fence])
+
     def admit(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield the checkpoints and writes that count."""
         for item in items:
@@ -132,7 +136,7 @@ def record_fence(table: Table, thread_id: str, epoch: int) -> Fences:
         table.put(Item(pk, _sk(epoch), cast(Any, body), version=2), VersionIs(1))
     except ConditionFailed:
         raise LeaseLost(f"Thread {thread_id!r} has a newer owner; this one stops.") from None
-    return load_fences(table, thread_id)
+    return fences.then(Fence(epoch, heads, frozenset(writes)))
 
 
 def _void_open(table: Table, thread_id: str, epoch: int) -> Fences:

@@ -15,7 +15,7 @@ epoch in the chain before anything it does can count.
 import itertools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from storage.audit import Head, append_action, chain, digest, new_event
@@ -82,9 +82,15 @@ class Ownership:
             lease = self._lease()
             if not lease.owner:
                 return
-            put = lease.put(owner=self._owner, expires_at=time.time() + self._seconds)
+            now = time.time()
+            expires_at, due_at = now + self._seconds, lease.due_at
+            # Sweepers need not look before the lease runs out; moving the entry each time would
+            # cost more than it spares them.
+            if due_at < to_ms(now + self._seconds / 2):
+                due_at = to_ms(expires_at)
+            renewed = lease.changed(owner=self._owner, expires_at=expires_at, due_at=due_at)
             try:
-                self._runs.table.transact([put])
+                self._runs.table.transact(renewed)
             except ConditionFailed:
                 continue
             return
@@ -183,10 +189,7 @@ class Ownership:
                 raise _Decided
             worked = kept.run.worked + time.time() - kept.run.claimed_at
             changed = kept.changed(due_at=to_ms(due), worked=worked, claimed_at=0.0, **changes)
-            handed: list[Action] = [lease.put(owner="", expires_at=0.0)]
-            following = ""
-            if frees:
-                handed, following = self._runs.hand_on(lease)
+            handed, following = self._runs.hand_on(lease) if frees else (lease.free(), "")
             try:
                 await self.trail.commit(kind, [*handed, *changed, *actions], anchor=True, **data)
             except ConditionFailed:  # a renewal or a decision came between: read again
@@ -212,7 +215,7 @@ def claim(
     *,
     owner: str,
     seconds: float,
-    versions: Mapping[str, str] | None = None,
+    versions: Callable[[str], Mapping[str, str]] = lambda _: {},
 ) -> Ownership:
     """Become the owner of a run that is pending, or whose owner's lease ran out.
 
@@ -221,10 +224,11 @@ def claim(
         run_id: the run.
         owner: a name that no other owner has.
         seconds: how long the lease lasts unless it is renewed.
-        versions: what drives it here, by part; the first claim pins the run to it.
+        versions: says what a graph of that name runs with here, by part; the first claim pins the
+            run to it.
 
     Raises:
-        NotFound: there is no such run.
+        NotFound: there is no such run, or its graph is not here.
         Conflict: the run is over.
         Waits: it waits for a person.
         Leased: another worker's lease is live.
@@ -235,7 +239,7 @@ def claim(
     run, lease = kept.run, runs.lease(kept.run.thread_id)
     now = time.time()
     _check(run, lease, now)
-    under = pinned(run, versions or {})
+    under = pinned(run, versions(run.graph))
     newest = _newest(runs.checkpoints, run.thread_id, lease.epoch)
     tries = run.tries + 1 if newest == kept.seen else 1
     if tries > MOST_TRIES:
@@ -250,10 +254,12 @@ def claim(
         "worked": run.worked + _unaccounted(run, lease, now),
         "claimed_at": now,
     }
+    expires_at = now + seconds
+    terms: dict[str, Any] = {"owner": owner, "expires_at": expires_at, "due_at": to_ms(expires_at)}
     actions = [
-        lease.put(epoch=lease.epoch + 1, owner=owner, expires_at=now + seconds, run_id=run_id),
+        *lease.changed(epoch=lease.epoch + 1, run_id=run_id, **terms),
         open_fence(run.thread_id, lease.epoch + 1),
-        *kept.changed(due_at=to_ms(now + seconds), seen=newest, **changes),
+        *kept.changed(due_at=0, seen=newest, **changes),
     ]
     event = new_event(run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries, versions=under)
     linked = chain([event], runs.audit.head(run_id))

@@ -248,6 +248,15 @@ class LogEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Measurement:
+    """One value of a metric; the unit is one of `UNITS`."""
+
+    name: str
+    value: float
+    unit: str = "Count"
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """What the values of a metric came to in one period that begins at `start`.
 
@@ -281,6 +290,9 @@ class Telemetry(Protocol):
 
     def metric(self, name: str, value: float, *, unit: str = "Count") -> None:
         """Record one value of a metric; the unit is one of `UNITS`."""
+
+    def report(self, events: Sequence[LogEvent], values: Sequence[Measurement]) -> None:
+        """Record events and values together."""
 
     def logs(
         self, group: str, *, start: float, end: float, contains: str = "", limit: int = 100

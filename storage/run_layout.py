@@ -8,7 +8,9 @@
                     q/{number}          the runs that wait for the thread, in their order
                     r/{time}/{run}      the runs of the thread
     runs            {time}/{run}        all runs, by time
-    due             {time}/{run}        runs that someone should look at, by when
+    due             {time}/{run}        runs that someone should look at, by when: one that is
+                                        pending or may expire, by its record; one that is driven, by
+                                        the lease of its thread
 
 Next: `storage.runs` reads and changes them; `storage.submission`, `storage.decisions` and
 `storage.stopping` are what people ask for, `storage.leases` what a worker does.
@@ -49,23 +51,42 @@ class Lease:
     owner: str = ""
     expires_at: float = 0.0
     run_id: str = ""
+    due_at: int = 0
+    """When someone should look whether the owner is alive, in milliseconds since the epoch; it is
+    not after the lease runs out. 0: nobody owns it."""
     version: int = 0
 
     def live(self, now: float) -> bool:
         """Return whether an owner may still be at work."""
         return bool(self.owner) and self.expires_at > now
 
-    def put(self, **changes: Any) -> Put:
-        """Return the action that writes the lease changed, if it is still at this version."""
+    def changed(self, **changes: Any) -> list[Action]:
+        """Return the actions that write the lease changed, if it is still at this version.
+
+        The entry by which sweepers find its run goes with it.
+        """
         new = replace(self, **changes)
         body: dict[str, Value] = {
             "epoch": new.epoch,
             "owner": new.owner,
             "expires_at": new.expires_at,
             "run_id": new.run_id,
+            "due_at": new.due_at,
         }
         item = Item(key("thread", self.thread_id), "lease", body, self.version + 1)
-        return Put(item, VersionIs(self.version) if self.version else Absent(), table="runs")
+        when: Condition = VersionIs(self.version) if self.version else Absent()
+        actions: list[Action] = [Put(item, when, table="runs")]
+        if (self.due_at, self.run_id) != (new.due_at, new.run_id):
+            if self.due_at:
+                actions.append(Delete(DUE, key(self.due_at, self.run_id), table="runs"))
+            if new.due_at:
+                found: dict[str, Value] = {"run_id": new.run_id}
+                actions.append(Put(Item(DUE, key(new.due_at, new.run_id), found), table="runs"))
+        return actions
+
+    def free(self, **changes: Any) -> list[Action]:
+        """Return the actions that leave the thread without an owner."""
+        return self.changed(owner="", expires_at=0.0, due_at=0, **changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +96,8 @@ class Kept:
     run: Run
     version: int
     due_at: int = 0
-    """When someone should look at it, in milliseconds since the epoch; 0: not at all."""
+    """When someone should look at it, in milliseconds since the epoch; 0: not at all, or because
+    of the lease."""
     seen: str = ""
     """The newest checkpoint at the last claim."""
     queued: str = ""
@@ -158,9 +180,8 @@ def decided_of(item: Item) -> Decided:
 
 
 def interrupt_kind(value: Mapping[str, Any]) -> InterruptKind:
-    """Return the kind of an interrupt by its value."""
-    kind = value.get("kind", "approval")
-    return cast(InterruptKind, kind if kind in ("budget", "outcome_unknown") else "approval")
+    """Return the kind of an interrupt of a graph by its value; a budget is asked by no graph."""
+    return "outcome_unknown" if value.get("kind") == "outcome_unknown" else "approval"
 
 
 def to_ms(seconds: float) -> int:

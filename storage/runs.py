@@ -154,13 +154,12 @@ class RunStore:
         With none waiting the thread is free. They hold only if nobody queues up or leaves the queue
         meanwhile: whoever does changes the lease or that run.
         """
-        changes = {"owner": "", "expires_at": 0.0, "run_id": "", **changes}
         rows = self.table.query(key("thread", lease.thread_id), prefix=QUEUED, limit=1)
         first = next((cast(str, item.body["run_id"]) for item in rows), "")
-        if not first:
-            return [lease.put(**changes)], ""
-        following = self.kept(first).changed(due_at=to_ms(time.time()))
-        return [lease.put(**{**changes, "run_id": first}), *following], first
+        handed = lease.free(run_id=first, **changes)
+        if first:
+            handed += self.kept(first).changed(due_at=to_ms(time.time()))
+        return handed, first
 
 
 def new_id(kind: str) -> str:

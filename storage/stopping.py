@@ -119,6 +119,6 @@ def retry(runs: RunStore, run_id: str, identity: Identity) -> Run:
             retries=run.retries + 1,
         )
         event = new_event(run_id, run.epoch, "retried", **by)
-        return [lease.put(run_id=run_id), *again], [event]
+        return [*lease.changed(run_id=run_id), *again], [event]
 
     return runs.change(run_id, change)

@@ -53,11 +53,11 @@ def submit(
             }
         )
         if not lease.run_id:
-            actions = [lease.put(run_id=run.id), *run_actions(run, 1, to_ms(now + due_in))]
+            actions = [*lease.changed(run_id=run.id), *run_actions(run, 1, to_ms(now + due_in))]
         elif strategy == "enqueue":
             # The lease counts those who queue up, and keeps them in their order.
             place = QUEUED + key(lease.version)
-            actions = [lease.put(), *run_actions(run, 1, 0, queued=place)]
+            actions = [*lease.changed(), *run_actions(run, 1, 0, queued=place)]
         elif strategy == "interrupt":
             actions = _taking_over(runs, lease, run, identity, now + due_in)
         else:
@@ -108,7 +108,7 @@ def _taking_over(
         append_action(linked),
         runs.audit.anchor_of(linked),
         *changed,
-        lease.put(epoch=lease.epoch + 1, owner="", expires_at=0.0, run_id=run.id),
+        *lease.free(epoch=lease.epoch + 1, run_id=run.id),
         *run_actions(run, 1, to_ms(due)),
     ]
 

@@ -1,5 +1,7 @@
 """The conversation: ask, watch, read the answer with its citations, approve, say what one thinks.
 
+While an answer is under way one can ask on: next, or instead.
+
 It is rebuilt from the record at each look, so that a reload in the middle of a run loses nothing.
 How a run is shown is in `outcome.py`, the sidebar in `shelf.py`. It never drives a run.
 """
@@ -12,11 +14,22 @@ import streamlit as st
 from graph import Orchestrator
 from storage.errors import AffidavitError
 from storage.records import Document, Run
+from storage.submission import Strategy
 from ui import opinion, outcome, parts, shelf, words
 from ui.markup import show, tag
 
 QUESTION_CHARS: Final = 20_000
 _SHOWN: Final = 20
+_ASKED: Final = "ask"
+_CHOICE: Final = "how"
+_HOW: Final[dict[Strategy, str]] = {"enqueue": "Ask next", "interrupt": "Ask instead"}
+_HOW_FIRST: Final[Strategy] = "enqueue"
+_HINTS: Final = {
+    "ask": "Ask a question, or for a memo",
+    "decide": "Decide first, or cancel",
+    "enqueue": "Ask next: it waits for its turn",
+    "interrupt": "Ask instead: what is under way is cancelled",
+}
 
 
 def page() -> None:
@@ -26,12 +39,12 @@ def page() -> None:
     thread = parts.given("thread")
     turns = desk.runs.of_thread(thread) if thread else []
     documents = desk.documents.list()
-    limit = shelf.sidebar(desk, documents, turns)
+    shelf.sidebar(desk, documents, turns)
     if not turns:
         _welcome(desk, documents)
     _conversation(desk, turns, {document.id: document.name for document in documents})
     parts.said()
-    _ask(desk, turns, limit)
+    _ask(turns)
 
 
 def _welcome(desk: Orchestrator, documents: Sequence[Document]) -> None:
@@ -80,23 +93,49 @@ def _turn(desk: Orchestrator, run: Run, *, last: bool) -> None:
     opinion.comments(kept or ())
 
 
-def _ask(desk: Orchestrator, turns: Sequence[Run], limit: Sequence[str]) -> None:
-    busy = bool(turns) and not turns[-1].ended
-    hint = "Ask a question, or for a memo"
-    if busy:
-        waits = turns[-1].status == "interrupted"
-        hint = "Decide first, or cancel" if waits else "An answer is under way"
-    asked = st.chat_input(hint, key="ask", max_chars=QUESTION_CHARS, disabled=busy)
-    if not asked:
-        return
-    thread = turns[0].thread_id if turns else None
+def _ask(turns: Sequence[Run]) -> None:
+    """Take a question, also while an answer is under way; not while a person has to decide."""
+    under_way = [run for run in turns if not run.ended]
+    waits = any(run.interrupts for run in under_way)
+    hint = _HINTS["decide" if waits else "ask"]
+    with st.bottom:
+        with st.container(key="ask-how"):  # always there, so that what is being typed stays
+            if under_way and not waits:
+                chosen = st.segmented_control(
+                    "While an answer is under way",
+                    list(_HOW),
+                    default=_HOW_FIRST,
+                    format_func=lambda each: _HOW[each],
+                    required=True,
+                    key=_CHOICE,
+                    label_visibility="collapsed",
+                )
+                hint = _HINTS[chosen]
+        st.chat_input(
+            hint,
+            key=_ASKED,
+            max_chars=QUESTION_CHARS,
+            disabled=waits,
+            on_submit=_asked,
+            args=(turns[0].thread_id if turns else None,),
+        )
+
+
+# In a callback, which is run whole: while a run is followed, the page's own messages come often.
+def _asked(thread: str | None) -> None:
+    """Enter a question; if its conversation is busy, it waits for its turn or takes it."""
+    question = str(st.session_state.get(_ASKED) or "")
+    how: Strategy = st.session_state.get(_CHOICE) or _HOW_FIRST
+    if _CHOICE in st.session_state:
+        st.session_state[_CHOICE] = _HOW_FIRST
     try:
-        run = desk.runs.submit(str(asked), documents=limit, thread=thread)
+        run = parts.desk().runs.submit(
+            question, documents=shelf.limit(), thread=thread, multitask_strategy=how
+        )
     except AffidavitError as error:
         parts.trouble(error)
     else:
         parts.address("thread", run.thread_id)
-    st.rerun()
 
 
 if __name__ == "__main__":

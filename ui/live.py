@@ -13,14 +13,18 @@ import streamlit as st
 from storage.audit import Event
 from storage.errors import Unavailable
 from storage.records import Run
-from ui import markup, parts, words
+from ui import markup, parts, standing, words
 from ui.markup import Safe, show, tag
+from ui.standing import Standing
 
 LOOK_SECONDS: Final = 0.5
 IDLE_SECONDS: Final = 2.0
 QUIET_SECONDS: Final = 60.0
 _TOLD: Final = frozenset(
-    ("planned", "found", "drafted", "wrote", "reviewed", "tool_call", "decision", "effect")
+    (
+        *("planned", "found", "drafted", "wrote", "reviewed", "tool_call"),
+        *("vote", "decision", "effect_begun", "effect"),
+    )
 )
 
 
@@ -57,17 +61,17 @@ def steps(events: Iterable[Event]) -> list[Step]:
 
 
 @st.fragment(run_every=LOOK_SECONDS)
-def follow(run_id: str) -> None:
-    """Show a run that is at work until it ends or waits for a person."""
+def follow(run_id: str, stands: Standing) -> None:
+    """Show a run that is at work until it ends, waits for a person, or stands otherwise."""
     desk = parts.desk()
     try:
         run = desk.runs.get(run_id)
         events = [linked.event for linked in desk.runs.events(run_id, follow=False)]
-        workers = desk.runs.workers()
+        workers, now = desk.runs.workers(), standing.of(run)
     except Unavailable as error:
         markup.callout("warning", "The storage does not answer; trying again.", str(error))
         return
-    if run.status not in ("pending", "running"):
+    if run.status not in ("pending", "running") or now != stands:
         st.rerun()
     seen = steps(events)
     if not any(step.state == "now" for step in seen):
@@ -97,11 +101,12 @@ def _line(step: Step) -> Safe:
 
 
 @st.fragment(run_every=IDLE_SECONDS)
-def watch(run_id: str, status: str, waiting: tuple[str, ...]) -> None:
-    """Notice that a run which waits for a person was decided elsewhere."""
+def watch(run_id: str, status: str, stands: Standing) -> None:
+    """Notice that a run which waits, for a person or for its turn, does so no longer."""
     try:
         run = parts.desk().runs.get(run_id)
+        changed = run.status != status or standing.of(run) != stands
     except Unavailable:
         return
-    if run.status != status or tuple(each.id for each in run.interrupts) != waiting:
+    if changed:
         st.rerun()

@@ -4,7 +4,7 @@ It shows and decides; it never drives. The events are those of the audit chain, 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import streamlit as st
@@ -12,11 +12,20 @@ import streamlit as st
 from graph import Orchestrator
 from storage.audit import Linked
 from storage.records import Run, RunStatus
-from ui import markup, outcome, parts, words
+from ui import markup, outcome, parts, standing, words
 from ui.markup import Safe, show, tag
 
 _LISTED: Final = 200
 _ROWS: Final = "rows"
+_DEAD: Final = "dead"
+_WIDTHS: Final = {
+    "Asked": 130,
+    "Status": 150,
+    "Question": 330,
+    "Last error": 230,
+    "Conversation": 170,
+    "Run": 170,
+}
 
 
 def page() -> None:
@@ -27,36 +36,60 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         status = st.selectbox(
             "Status",
-            list(words.RUN),
+            [*words.RUN, _DEAD],
             index=None,
-            format_func=lambda each: words.RUN[each][0],
+            format_func=_named,
             placeholder="All",
             width=260,
         )
         st.button("Refresh", icon=":material/refresh:")
-    _table(desk.runs.list(status=status, limit=_LISTED), status)
+    _table(_listed(desk, status), status)
     parts.said()
     if parts.given("run"):
         _details(desk, desk.runs.get(parts.given("run")))
 
 
-def _table(entries: Sequence[dict[str, Any]], status: RunStatus | None) -> None:
+def _named(status: str) -> str:
+    return words.GIVEN_UP[0] if status == _DEAD else words.RUN[cast(RunStatus, status)][0]
+
+
+def _listed(desk: Orchestrator, status: str | None) -> Sequence[dict[str, Any]]:
+    if status == _DEAD:
+        return desk.runs.list(dead=True, limit=_LISTED)
+    return desk.runs.list(status=cast(RunStatus | None, status), limit=_LISTED)
+
+
+def _status(entry: Mapping[str, Any]) -> str:
+    status = cast(RunStatus, entry["status"])
+    queued = standing.waits_its_turn(entry["run_id"], status)
+    return words.standing(status, dead=bool(entry.get("dead")), queued=queued)[0]
+
+
+def _error(entry: Mapping[str, Any]) -> str:
+    """Return the last error of a run; why it was cancelled is none."""
+    error = entry.get("error") if entry["status"] != "cancelled" else ""
+    return " ".join(str(error or "").split())
+
+
+def _table(entries: Sequence[dict[str, Any]], status: str | None) -> None:
     if not entries:
-        what = "No run has this status." if status else "Nothing has been asked yet."
+        what = "No run stands so." if status else "Nothing has been asked yet."
         show(tag("p", what, cls="aff-lead"))
         return
     st.session_state[_ROWS] = [entry["run_id"] for entry in entries]
     rows = [
         {
             "Asked": parts.when(entry["created_at"]),
-            "Status": words.RUN[cast(RunStatus, entry["status"])][0],
+            "Status": _status(entry),
             "Question": " ".join(str(entry["question"]).split()),
+            "Last error": _error(entry),
             "Conversation": entry["thread_id"],
             "Run": entry["run_id"],
         }
         for entry in entries
     ]
-    widths = {"Asked": 130, "Status": 150, "Question": "large", "Conversation": 170, "Run": 170}
+    if not any(row["Last error"] for row in rows):
+        rows = [{name: row[name] for name in row if name != "Last error"} for row in rows]
     st.dataframe(
         rows,
         key="runs",
@@ -64,7 +97,7 @@ def _table(entries: Sequence[dict[str, Any]], status: RunStatus | None) -> None:
         height=min(38 + 35 * len(rows), 320),
         column_config={
             name: st.column_config.TextColumn(width=cast(Any, width))
-            for name, width in widths.items()
+            for name, width in _WIDTHS.items()
         },
         on_select=_chosen,
         selection_mode="single-row",
@@ -83,11 +116,13 @@ def _chosen() -> None:
 
 def _details(desk: Orchestrator, run: Run) -> None:
     st.divider()
-    label, kind = words.RUN[run.status]
+    queued = standing.waits_its_turn(run.id, run.status)
+    label, kind = words.standing(run.status, dead=run.dead, queued=queued)
+    forked = [", taken over from ", tag("code", run.forked_from)] if run.forked_from else []
     show(
         tag("div", run.question, cls="aff-title"),
         tag("p", markup.chip(label, kind), " ", words.spent(run), cls="aff-quiet"),
-        tag("p", "Run ", tag("code", run.id), " by ", run.created_by, cls="aff-quiet"),
+        tag("p", "Run ", tag("code", run.id), " by ", run.created_by, *forked, cls="aff-quiet"),
     )
     _actions(desk, run)
     with st.container(width=760):
@@ -118,12 +153,17 @@ def _verify(desk: Orchestrator, run_id: str) -> None:
 def _outcome(run: Run) -> None:
     st.subheader("Outcome", anchor=False)
     outcome.outcome(run, "runs")
-    if run.status in ("pending", "running"):
-        text = (
-            "A worker takes it up by itself. If the one that has it stopped, another goes on "
-            "from the last checkpoint once its lease has run out; there is nothing to do."
-        )
-        show(tag("p", text, cls="aff-quiet"))
+    if run.status not in ("pending", "running") or (stands := standing.of(run)).other:
+        return
+    if stands.queued:
+        text = "Until then its conversation belongs to run "
+        show(tag("p", text, tag("code", standing.in_front(run)), ".", cls="aff-quiet"))
+        return
+    text = (
+        "A worker takes it up by itself. If the one that has it stopped, another goes on "
+        "from the last checkpoint once its lease has run out; there is nothing to do."
+    )
+    show(tag("p", text, cls="aff-quiet"))
 
 
 def _timeline(events: Sequence[Linked]) -> None:

@@ -21,23 +21,31 @@ _CONVERSATIONS: Final = 12
 _BATCH: Final = "batch"
 
 
-def sidebar(desk: Orchestrator, documents: Sequence[Document], turns: Sequence[Run]) -> list[str]:
-    """Show the sidebar; return the documents that the next question is limited to."""
+def sidebar(desk: Orchestrator, documents: Sequence[Document], turns: Sequence[Run]) -> None:
+    """Show the sidebar."""
     with st.sidebar:
-        limit = _shelf(desk, documents, turns)
+        _shelf(desk, documents, turns)
         _conversations(desk)
-    return limit
 
 
-def _shelf(desk: Orchestrator, documents: Sequence[Document], turns: Sequence[Run]) -> list[str]:
+def limit() -> list[str]:
+    """Return the documents that the next question is limited to; none: it is not."""
+    return list(st.session_state.get(_limit_key()) or ())
+
+
+def _limit_key() -> str:
+    return f"limit-{parts.given('thread')}"
+
+
+def _shelf(desk: Orchestrator, documents: Sequence[Document], turns: Sequence[Run]) -> None:
     st.subheader("Documents", anchor=False)
     if not documents:
         show(tag("p", "None yet.", cls="aff-quiet"))
-        return []
+        return
     show(tag("div", *map(_row, reversed(documents)), cls="aff-shelf", tabindex="0", role="list"))
     with st.expander("Add documents", icon=":material/add:"):
         uploader(desk)
-    return _limit(documents, turns)
+    _limit(documents, turns)
 
 
 def _row(document: Document) -> Safe:
@@ -52,16 +60,16 @@ def _row(document: Document) -> Safe:
     return tag("details", tag("summary", name, state), *facts, role="listitem")
 
 
-def _limit(documents: Sequence[Document], turns: Sequence[Run]) -> list[str]:
+def _limit(documents: Sequence[Document], turns: Sequence[Run]) -> None:
     labels = distinct([document for document in documents if document.pages])
     last = [each for each in turns[-1].documents if each in labels] if turns else []
-    return st.multiselect(
+    st.multiselect(
         "Ask about",
         list(labels),
         default=last,
         format_func=lambda each: labels.get(each, each),
         placeholder="All documents",
-        key=f"limit-{parts.given('thread')}",
+        key=_limit_key(),
     )
 
 

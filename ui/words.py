@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from storage.audit import Event
-from storage.records import AnswerStatus, Document, DocumentStatus, Run, RunStatus
+from storage.records import (
+    AnswerStatus,
+    Document,
+    DocumentStatus,
+    InterruptKind,
+    Run,
+    RunStatus,
+)
 from ui.markup import Kind
 
 AGENTS: Final = {
@@ -36,6 +43,21 @@ RUN: Final[dict[RunStatus, tuple[str, Kind]]] = {
     "error": ("Error", "error"),
     "timeout": ("Timed out", "error"),
     "cancelled": ("Cancelled", "info"),
+}
+WAITS_ITS_TURN: Final[tuple[str, Kind]] = ("Waits for its turn", "info")
+GIVEN_UP: Final[tuple[str, Kind]] = ("Given up", "error")
+ASKS: Final[dict[InterruptKind, tuple[str, Kind]]] = {
+    "approval": ("Waits for a person", "warning"),
+    "budget": ("Budget used up", "warning"),
+    "outcome_unknown": ("Outcome unknown", "warning"),
+}
+EXPIRED: Final[tuple[str, Kind]] = ("Too late to decide", "info")
+_DECIDED: Final = {
+    "approve": "approved",
+    "edit": "approved with changes",
+    "reject": "rejected",
+    "done": "found that it was done",
+    "not_done": "found that it was not done",
 }
 DOCUMENT: Final[dict[DocumentStatus, tuple[str, Kind]]] = {
     "ready": ("ready", "ok"),
@@ -67,13 +89,43 @@ def about(document: Document) -> str:
     return f"{DOCUMENT[document.status][0]}{pages}"
 
 
+def standing(status: RunStatus, *, dead: bool = False, queued: bool = False) -> tuple[str, Kind]:
+    """Return how a run stands, in a few words."""
+    if dead and status == "error":
+        return GIVEN_UP
+    return WAITS_ITS_TURN if queued else RUN[status]
+
+
+def cancelled(run: Run) -> str:
+    """Return why a run was cancelled, as far as it was said."""
+    if run.error.startswith("Interrupted by run"):
+        return "This run was cancelled: another question was asked instead."
+    return f"This run was cancelled. {run.error}".rstrip()
+
+
+def amount(part: str, value: Any) -> str:
+    """Return an amount of a part of a budget: steps, tokens or dollars."""
+    if value is None:
+        return "no limit"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if part != "dollars":
+        return f"{value:,}"
+    return f"${value:,.2f}" if value >= 1 or not value else f"${value:.4f}"
+
+
+def on_word_of(by: Any) -> str:
+    """Return on whose word something was done: that of people, or of the policy."""
+    return f"on the word of {'the policy' if by == 'policy' else by}"
+
+
 def spent(run: Run) -> str:
-    """Return what a run took: its model, tokens, cost and seconds."""
+    """Return what a run took: its model, tokens, cost, and seconds at work."""
     tokens = run.usage.input_tokens + run.usage.output_tokens
     parts = [f"{run.model} model" if run.model else ""]
     parts.append(f"{tokens:,} tokens" if tokens else "")
     parts.append(f"${run.cost_usd:.4f}" if run.cost_usd else "")
-    parts.append(f"{max(0.0, run.updated_at - run.created_at):.1f} s" if run.ended else "")
+    parts.append(f"{run.worked:,.1f} s" if run.ended and run.worked else "")
     return " · ".join(part for part in parts if part)
 
 
@@ -93,7 +145,18 @@ class _Known(dict[str, Any]):
 def _ended(data: Mapping[str, Any]) -> str:
     by = f" by {data['by']}" if "by" in data else ""
     error = f": {data['error']}" if data.get("error") else ""
-    return f"{data['status']}{by}{error}"
+    status = str(data["status"])
+    label = RUN[status][0].lower() if status in RUN else status
+    return f"{label}{by}{error}"
+
+
+def _decision(data: Mapping[str, Any]) -> str:
+    if data["decision"] == "expire":
+        return "nobody decided in time"
+    others = [str(name) for name in data.get("votes") or () if name != data["by"]]
+    before = f", after {' and '.join(others)}" if others else ""
+    did = _DECIDED.get(str(data["decision"]), f"decided: {data['decision']}")
+    return f"{data['by']} {did}{before}"
 
 
 def _claimed(data: Mapping[str, Any]) -> str:
@@ -128,9 +191,10 @@ _TELL: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "tool_call": lambda d: f"{d['tool']}: {d['verdict']}",
     "model_call": _model_call,
     "interrupted": lambda _: "waits for a person",
-    "decision": lambda d: f"{d['by']} decided: {d['decision']}",
-    "effect": lambda d: f"{d['tool']} carried out, on the word of {d['by']}",
-    "effect_begun": lambda d: f"{d['tool']} begun, on the word of {d['by']}",
+    "decision": _decision,
+    "vote": lambda d: f"{d['by']} approved; it takes more persons",
+    "effect": lambda d: f"{d['tool']} carried out, {on_word_of(d['by'])}",
+    "effect_begun": lambda d: f"{d['tool']} begun, {on_word_of(d['by'])}",
     "effect_not_done": lambda d: f"{d['tool']} was not done, {d['by']} says",
     "released": lambda d: f"given back: {d['error']}" if d.get("error") else "given back",
     "retried": lambda d: f"tried again by {d['by']}",

@@ -17,6 +17,7 @@ from scripts.commands.base import (
     opened,
     show_run,
 )
+from storage.decisions import requested
 from storage.errors import AffidavitError
 from storage.records import Interrupt
 
@@ -45,7 +46,7 @@ def approve(
         if edit is None:
             decisions: dict[str, Any] = {each.id: {"type": "approve"} for each in waiting}
         elif len(waiting) == 1:
-            name = waiting[0].value["action_requests"][0]["name"]
+            name = requested(waiting[0].value).get("name")
             action = {"name": name, "args": _json_object(edit)}
             decisions = {waiting[0].id: {"type": "edit", "edited_action": action}}
         else:

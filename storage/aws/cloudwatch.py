@@ -16,7 +16,7 @@ import socket
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from storage.aws.clients import Clients
 from storage.aws.errors import AwsError, code_of, translate
 from storage.aws.names import Names
 from storage.aws.outbox import Batch, Outbox
-from storage.ports import LogEvent, Statistics, Value
+from storage.ports import LogEvent, Measurement, Statistics, Value
 from storage.telemetry import event_text, first_period, is_measurable
 
 FLUSH_SECONDS: Final = 2.0
@@ -83,6 +83,13 @@ class CloudWatchTelemetry:
                 "Unit": unit,
             }
             self._values.put("", VALUE_BYTES, datum)
+
+    def report(self, events: Sequence[LogEvent], values: Sequence[Measurement]) -> None:
+        """See `Telemetry.report`."""
+        for event in events:
+            self.log(event.group, event.record, at=event.at)
+        for each in values:
+            self.metric(each.name, each.value, unit=each.unit)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> None:
         """Wait until everything is sent, but no longer."""

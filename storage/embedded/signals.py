@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Final
 
 from storage.embedded.sqlite import Database
 from storage.errors import AffidavitError, InvalidInput
-from storage.ports import LOG_GROUPS, LogEvent, Message, Statistics, Value
+from storage.ports import LOG_GROUPS, LogEvent, Measurement, Message, Statistics, Value
 from storage.telemetry import event_text, first_period, is_measurable
 
 HIDDEN_SECONDS: Final = 30.0
@@ -95,22 +95,29 @@ class SqliteTelemetry:
 
     def log(self, group: str, record: Mapping[str, Value], *, at: float | None = None) -> None:
         """See `Telemetry.log`."""
-        if text := event_text(record):
-            self._write("INSERT INTO logs VALUES (?, ?, ?, ?)", at or time.time(), group, text)
+        self.report([LogEvent(at or time.time(), group, record)], ())
 
     def metric(self, name: str, value: float, *, unit: str = "Count") -> None:
         """See `Telemetry.metric`."""
-        if is_measurable(name, value, unit):
-            self._write(
-                "INSERT INTO metrics VALUES (?, ?, ?, ?, ?)", time.time(), name, value, unit
-            )
+        self.report((), [Measurement(name, value, unit)])
 
-    def _write(self, sql: str, at: float, *values: str | float) -> None:
+    def report(self, events: Sequence[LogEvent], values: Sequence[Measurement]) -> None:
+        """See `Telemetry.report`."""
+        now, workspace = time.time(), self._workspace
+        texts = [(e.at, workspace, e.group, event_text(e.record)) for e in events]
+        metrics = [
+            (now, workspace, each.name, each.value, each.unit)
+            for each in values
+            if is_measurable(each.name, each.value, each.unit)
+        ]
         try:
             with self._database.writing() as connection:
-                connection.execute(sql, (at, self._workspace, *values))
+                connection.executemany(
+                    "INSERT INTO logs VALUES (?, ?, ?, ?)", [row for row in texts if row[-1]]
+                )
+                connection.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?)", metrics)
         except AffidavitError:  # telemetry never fails its caller
-            logger.warning("An event could not be recorded.", exc_info=True)
+            logger.warning("Some events could not be recorded.", exc_info=True)
 
     def logs(
         self, group: str, *, start: float, end: float, contains: str = "", limit: int = 100

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from nodes.offline import OfflineModel
 from storage.aws.clients import Clients
 from storage.aws.cloudwatch import CloudWatchTelemetry
 from storage.aws.names import Names
-from storage.ports import LOG_GROUPS, LogEvent, Value
+from storage.ports import LOG_GROUPS, LogEvent, Measurement, Value
 from storage.records import Run
 from tests.aws import ACCOUNT, REGION
 from tests.bad_day import REFUSES, bad_day
@@ -82,11 +82,8 @@ class TestEvents:
                 pass
 
         class Keeps:
-            def log(self, group: str, record: Mapping[str, Value], *, at: float) -> None:
-                kept.append(record)
-
-            def metric(self, name: str, value: float, *, unit: str) -> None:
-                pass
+            def report(self, events: Sequence[LogEvent], values: Sequence[Measurement]) -> None:
+                kept.extend(event.record for event in events)
 
         async def report() -> None:
             reporter = Reporter(Notes(), Keeps(), desk.resources.redacted, run)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scripts.bench_aws import units
+from scripts.metering import units
 
 
 def item(size: int) -> dict[str, Any]:

@@ -8,11 +8,16 @@ from typing import Any, TypedDict
 
 import pytest
 import streamlit as st
-from langgraph.graph import START, StateGraph
+from langchain_core.messages import AIMessage
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command
 from streamlit.testing.v1 import AppTest
 
-from graph import Orchestrator
-from storage.records import Answer, Document, Run
+from graph import Context, Orchestrator, act, call_tools
+from storage.records import Answer, Document, Identity, Run
+from tests.scripted import calls
+from tools.policy import DEFAULT, Policy, Rule
 from ui import parts
 
 LEASE = """LEASE AGREEMENT between Harbor Street Holdings and Blue Kettle Coffee.
@@ -100,6 +105,40 @@ def make_run(desk: Orchestrator) -> Callable[..., Run]:
     return make
 
 
+Wanted = tuple[str, dict[str, Any]]
+NOTES: tuple[Wanted, ...] = (
+    ("publish_deliverable", {"name": "notice.md", "text": "# Notice\n\nNine months."}),
+    ("publish_deliverable", {"name": "deposit.md", "text": "# Deposit\n\n12,000 euros."}),
+)
+"""Two tool calls that a person has to approve."""
+
+
+@pytest.fixture
+def open_own(desk: Orchestrator) -> Iterator[Callable[..., Orchestrator]]:
+    """Open desks whose graph `own` has an agent that calls tools as it is told to, at once."""
+    opened: list[Orchestrator] = []
+
+    def open_one(
+        *wanted: Wanted, rules: tuple[Rule, ...] = (), identity: Identity | None = None
+    ) -> Orchestrator:
+        async def agent(state: MessagesState, runtime: Runtime[Context]) -> Command[str]:
+            back = state["messages"][-1].type == "tool"
+            return call_tools("agent", AIMessage("Done.") if back else calls(*wanted), runtime)
+
+        builder = StateGraph(MessagesState, context_schema=Context)
+        builder.add_node("agent", agent, destinations=("act", END))
+        builder.add_node("act", act, destinations=("agent",))
+        builder.set_entry_point("agent")
+        own = Orchestrator.open(graphs={"own": builder}, identity=identity)
+        own.resources.policy = Policy((*rules, *DEFAULT.rules))
+        opened.append(own)
+        return own
+
+    yield open_one
+    for each in opened:
+        each.close()
+
+
 class _Parsed(HTMLParser):
     def __init__(self, markup: str) -> None:
         super().__init__()
@@ -150,8 +189,11 @@ class Pages:
         """Return the labels of the buttons; that of the open conversation is in bold."""
         return [b.label.removeprefix("**").removesuffix("**") for b in at.button]
 
-    def press(self, at: AppTest, label: str) -> AppTest:
-        """Press the button with this label, or the one whose label contains it."""
+    def press(self, at: AppTest, label: str = "", key: str = "") -> AppTest:
+        """Press the button with this key or label, or the one whose label contains it."""
+        if key:
+            at.button(key=key).click()
+            return self.run(at)
         named = [each for each in at.button if label == each.label]
         (button,) = named or [each for each in at.button if label in each.label]
         button.click()

@@ -21,7 +21,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from graph import Orchestrator
 from scripts.serving import page_command, worker_command
-from storage.records import Answer, Citation, Claim, Run
+from storage.records import Answer, Budget, Citation, Claim, Run
+
+from .conftest import NOTES
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 30_000
@@ -240,6 +242,71 @@ def test_the_runs_page_shows_the_record_verifies_it_and_resumes(
     page.get_by_role("button", name="Open the conversation").click()
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
     says(page, given.memo)
+
+
+def test_two_things_are_approved_together_and_once(
+    page: Page, page_alone: str, open_own: Callable[..., Orchestrator]
+) -> None:
+    own = open_own(*NOTES)
+    run = own.invoke("Publish the two notes.", graph="own")
+    page.goto(f"{page_alone}/?thread={run.thread_id}")
+    says(page, "Publish notice.md")
+    says(page, "Publish deposit.md")
+    both = page.get_by_role("button", name="Approve all 2")
+    both.dblclick()
+    says(page, "waits for a worker to take it up")
+    expect(both).to_have_count(0)
+    own.drive(run.id)
+    says(page, "This run ended without an answer.")
+    kinds = [linked.event.kind for linked in own.runs.events(run.id)]
+    assert (kinds.count("decision"), kinds.count("effect")) == (2, 2)
+
+
+@pytest.mark.usefixtures("lease")
+def test_a_budget_is_extended_by_numbers(
+    page: Page, up: str, desk: Orchestrator, given: SimpleNamespace
+) -> None:
+    budget = Budget(steps=2, tokens=1_000_000, dollars=5)
+    run = desk.runs.submit(given.question, budget=budget)
+    page.goto(f"{up}/?thread={run.thread_id}")
+    says(page, "The run would pass its budget of 2 steps.")
+    expect(page.locator(".aff-table tr").nth(1)).to_have_text("Steps224")
+    page.get_by_text("Change it, then approve …").click()
+    steps, tokens = page.get_by_label("Steps"), page.get_by_label("Tokens")
+    expect(steps).to_have_value("4")
+    steps.fill("50")
+    tokens.fill("")
+    tokens.press("Tab")
+    page.get_by_role("button", name="Approve as changed").click()
+    says(page, "Every statement proven by its quote")
+    assert desk.runs.get(run.id).budget == Budget(steps=50, tokens=None, dollars=5)
+
+
+@pytest.mark.usefixtures("lease")
+def test_one_asks_on_while_an_answer_is_under_way(
+    page: Page, page_alone: str, home: Path, given: SimpleNamespace
+) -> None:
+    page.goto(page_alone)
+    ask(page, "Who is the landlord?")
+    says(page, "waits for a worker to take it up")
+    page.get_by_role("radio", name="Ask instead").click()
+    box = page.get_by_test_id("stChatInputTextArea")
+    expect(box).to_have_attribute("placeholder", "Ask instead: what is under way is cancelled")
+    ask(page, given.question)
+    says(page, "another question was asked instead")
+    expect(box).to_have_attribute("placeholder", "Ask next: it waits for its turn")
+    ask(page, given.nothing)
+    says(page, "Waits for its turn")
+    ask(page, "How much is the deposit?")
+    page.get_by_role("button", name="Cancel question").nth(1).click()
+    expect(page.get_by_text("This run was cancelled.", exact=True)).to_be_visible()
+
+    box.fill("What I am still typing")
+    with process(worker_command(), home / "worker.log"):
+        says(page, given.quote)
+        says(page, "Not in the documents")
+    expect(page.get_by_role("radio", name="Ask instead")).to_have_count(0)
+    expect(box).to_have_value("What I am still typing")
 
 
 def test_what_strangers_wrote_is_shown_and_does_nothing(

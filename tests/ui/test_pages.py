@@ -68,7 +68,7 @@ def test_a_question_waits_for_a_worker_and_comes_back_answered(
     assert desk.runs.get(entry["run_id"]).documents == [lease.id]
     assert "No worker is running." in pages.text(at)
     assert "affidavit worker" in pages.text(at)
-    assert at.chat_input[0].disabled
+    assert not at.chat_input[0].disabled  # one can ask on
 
     desk.drive(entry["run_id"])
     for session in (pages.run(at), pages.open(thread=entry["thread_id"])):
@@ -104,19 +104,31 @@ def test_a_citation_opens_the_page_with_its_quote_marked(
     assert f">{citation.quote}</mark>".replace("'", "&#x27;") in marked[0].proto.body
 
 
-def test_a_quote_of_another_version_is_not_marked_as_if_it_stood_there(
-    desk: Orchestrator, pages: Any, lease: Document, make_run: MakeRun
+def test_a_quote_is_shown_in_the_version_that_was_cited(
+    desk: Orchestrator, pages: Any, lease: Document, given: SimpleNamespace
+) -> None:
+    run = desk.invoke(given.question)
+    newer = given.lease.replace("nine months", "two weeks").encode()
+    desk.documents.add(newer, name="lease.txt", version_of=lease.id)
+    at = pages.press(pages.open(thread=run.thread_id), r"lease\.txt")
+    said = pages.text(at)
+    assert "The document has a newer version than the one that is cited" in said
+    assert given.lease.strip() in said
+    assert [name for name, _ in pages.tags(at) if name == "mark"]
+
+
+def test_what_does_not_stand_there_is_not_marked(
+    pages: Any, lease: Document, make_run: MakeRun
 ) -> None:
     cited = Citation(
-        document_id=lease.id, document="lease.txt", sha256="0" * 64, page=1, start=0, end=5,
+        document_id=lease.id, document="lease.txt", sha256=lease.sha256, page=1, start=0, end=5,
         quote="AGREE",
     )  # fmt: skip
     claim = Claim(text="It was agreed.", verified=True, citations=[cited])
-    answer = Answer(status="answered", text="It was agreed. [1]", claims=[claim])
-    run = make_run(answer)
+    run = make_run(Answer(status="answered", text="It was agreed. [1]", claims=[claim]))
     at = pages.press(pages.open(thread=run.thread_id), r"lease\.txt")
-    assert "another version of the document" in pages.text(at)
-    assert "mark" not in dict(pages.tags(at))
+    assert "The quote is not what is stored there now." in pages.text(at)
+    assert not [name for name, _ in pages.tags(at) if name == "mark"]
 
 
 def test_not_in_the_documents_is_an_answer_and_no_alarm(

@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from storage.audit import Event
 from storage.records import Answer, Claim, Document
 from ui.answers import pieces
 from ui.live import Step, steps
 from ui.markup import Safe, tag
 from ui.shelf import conversations, distinct
-from ui.words import what
+from ui.words import amount, what
 
 
 def event(kind: str, node: str = "", task: str = "", **data: Any) -> Event:
@@ -46,6 +48,44 @@ def test_a_worker_that_went_away_is_at_work_no_longer() -> None:
 def test_an_event_of_another_version_is_told_as_far_as_it_is_understood() -> None:
     assert what(event("found", "librarian", passages=2)) == "found 2 passages in ? documents"
     assert what(event("something_new", x=1)) == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (event("vote", by="ann", votes=["ann"]), "ann approved; it takes more persons"),
+        (
+            event("decision", by="bob", decision="approve", votes=["ann", "bob"]),
+            "bob approved, after ann",
+        ),
+        (event("decision", by="ann", decision="edit", votes=[]), "ann approved with changes"),
+        (event("decision", by="ann", decision="done"), "ann found that it was done"),
+        (event("decision", by="ann", decision="wave"), "ann decided: wave"),
+        (event("decision", by="affidavit", decision="expire"), "nobody decided in time"),
+        (event("effect", tool="t", by="policy"), "t carried out, on the word of the policy"),
+        (event("ended", status="timeout", error="It was long."), "timed out: It was long."),
+        (event("ended", status="cancelled", by="ann", error=""), "cancelled by ann"),
+        (event("ended", status="something_new"), "something_new"),
+    ],
+)
+def test_what_was_decided_and_how_it_ended(told: Event, said: str) -> None:
+    assert what(told) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("steps", 1200, "1,200"),
+        ("dollars", 5, "$5.00"),
+        ("dollars", 0.0123, "$0.0123"),
+        ("dollars", 0.0, "$0.00"),
+        ("tokens", None, "no limit"),
+        ("tokens", "<b>", "<b>"),
+        ("tokens", True, "True"),
+    ],
+)
+def test_amounts(part: str, value: Any, said: str) -> None:
+    assert amount(part, value) == said
 
 
 def test_an_answer_is_taken_apart_without_losing_anything() -> None:
