@@ -47,18 +47,20 @@ class Play:
     points: Path | None = None
     stands_still: bool = False
     """What depends on the clock comes at a fixed moment."""
+    read_seconds: float = 0.0
+    """How long clients of AWS wait for an answer; 0: as long as they do."""
 
 
 def play(what: Play) -> None:
     """Play the conversation, or what is left of it, in this process."""
     os.environ |= what.environment
-    output = os.open(what.log.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    print_to(what.log.with_suffix(".out"))
+    be_impatient(what.read_seconds)
     noted: list[Point] = []
     watcher = Watcher(_hook(what, noted))
     renewal = _Renewal() if what.stands_still else None
     model = ReferenceModel(log=what.log, call=watcher.call)
+    graph.worker.HINT_SECONDS = 0.2  # type: ignore[misc] # it is told to stop, and soon ends
     if renewal:
         model.waits = renewal.wait
         _stand_still(renewal)
@@ -76,6 +78,21 @@ def play(what: Play) -> None:
                 what.points.write_text("\n".join(lines))
             if renewal:  # the worker stands still, and cannot be stopped in good order
                 os._exit(0)
+
+
+def print_to(file: Path) -> None:
+    """Have this process print to a file."""
+    output = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
+def be_impatient(seconds: float) -> None:
+    """Have clients of AWS wait for an answer no longer than this; 0: as long as they do."""
+    if seconds:
+        from storage.aws.clients import Clients
+
+        Clients.__init__.__kwdefaults__["read_seconds"] = seconds  # type: ignore[index]
 
 
 def _swept(noted: list[Point]) -> bool:
@@ -117,6 +134,7 @@ def _stand_still(renewal: _Renewal) -> None:
     storage.trail.SOON_SECONDS = NEVER  # type: ignore[misc]
     graph.reporter.SOON_SECONDS = NEVER  # type: ignore[misc]
     graph.worker.SWEEP_SECONDS = NEVER  # type: ignore[misc]
+    graph.worker.HINT_SECONDS = NEVER  # type: ignore[misc]
     graph.worker.HEARTBEAT_SECONDS = int(NEVER)  # type: ignore[misc]
 
     async def renew_once(self: graph.drive.Drive) -> None:

@@ -16,151 +16,31 @@ was done, and the same process goes on.
 """
 
 import multiprocessing
-import os
 import random
-import shutil
 import signal
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Annotated, Any, Final, Literal
-from unittest import mock
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
-from graph import Orchestrator
-from graph.settings import Settings
 from scripts.crash_child import Blow, Play, play
-from scripts.reference import Trace, faults, recorded, requests_of, stock, trace
+from scripts.ground import BACKENDS, Ground, Place, grounds
+from scripts.reference import Trace, faults, recorded, requests_of, trace
 from scripts.watched import Point, When
-from storage.keys import key
-from tests.aws import Aws, make_resources, start
 
-AT_ONCE: Final = 10
 PATIENCE: Final = 180.0
-LEASE_SECONDS: Final = 1.0
-Backend = Literal["embedded", "aws"]
-BACKENDS: Final[tuple[Backend, ...]] = ("embedded", "aws")
 err = Console(stderr=True)
 
 # Children are forked from a server that has everything imported: real processes, quickly there.
 _children = multiprocessing.get_context("forkserver")
-_children.set_forkserver_preload(["scripts.crash_child"])
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one conversation is played."""
-
-    home: Path
-    workspace: str
-    prefix: str
-
-
-@dataclass
-class Ground:
-    """Where the conversation is played: a back end with the documents in it."""
-
-    folder: Path
-    aws: Aws | None = None
-    at_once: int = AT_ONCE
-    template: Path = field(init=False)
-    slots: SimpleQueue[str] = field(init=False)
-    """Prefixes in the account: hints of one conversation must not reach another's worker."""
-
-    def __post_init__(self) -> None:
-        self.template = self.folder / "template"
-        self.slots = SimpleQueue()
-        for number in range(self.at_once):
-            slot = f"slot{number}"
-            if self.aws:
-                clients = self.aws.clients()
-                make_resources(clients, replace(self.aws.names, prefix=slot))
-                clients.close()
-            self.slots.put(slot)
-
-    @property
-    def name(self) -> Backend:
-        """The back end's name."""
-        return "aws" if self.aws else "embedded"
-
-    def environment(self, place: Place) -> dict[str, str]:
-        """Return the variables by which a process finds it."""
-        return {
-            "AFFIDAVIT_HOME": str(place.home),
-            "AFFIDAVIT_SIGNING_KEY": str(self.folder / "signing.key"),
-            "AFFIDAVIT_MODEL": "offline",
-            "AFFIDAVIT_LEASE_SECONDS": str(LEASE_SECONDS),
-            "AFFIDAVIT_BACKEND": self.name,
-            **(self.aws.settings() if self.aws else {}),
-            "AFFIDAVIT_PREFIX": place.prefix,
-        }
-
-    @contextmanager
-    def desk(self, place: Place) -> Iterator[Orchestrator]:
-        """Open a desk in this process."""
-        settings = Settings(
-            _env_file=None,
-            home=place.home,
-            prefix=place.prefix,
-            signing_key=self.folder / "signing.key",
-            model="offline",
-            backend=self.name,
-            aws_account_id=self.aws.names.account if self.aws else "",
-        )
-        with Orchestrator.open(place.workspace, settings=settings) as desk:
-            yield desk
-
-    def stock(self) -> None:
-        """Add the documents, in a workspace that is copied for each point."""
-        with self.desk(self._stocked) as desk:
-            stock(desk)
-
-    @property
-    def _stocked(self) -> Place:
-        return Place(self.template, "template", "affidavit")
-
-    @contextmanager
-    def place(self, number: int) -> Iterator[Place]:
-        """Lend a place of one's own, as the template is, and leave no file of it behind."""
-        home = self.folder / f"{number:04d}"
-        slot = self.slots.get()
-        try:
-            if self.aws is None:
-                shutil.copytree(self.template, home)
-                yield Place(home, "template", slot)
-            else:
-                place = Place(home, f"p-{number}", slot)
-                index = Path("cache", "index")
-                shutil.copytree(self.template / index / "template", home / index / place.workspace)
-                with self.desk(self._stocked) as source, self.desk(place) as target:
-                    _copy(source, target)
-                yield place
-        finally:
-            self.slots.put(slot)
-            shutil.rmtree(home, ignore_errors=True)
-
-
-def _copy(source: Orchestrator, target: Orchestrator) -> None:
-    """Copy what adding documents has left."""
-    theirs, ours = source.resources.workspace, target.resources.workspace
-    rows = [*theirs.tables.documents.query("documents")]
-    for row in list(rows):
-        for kind, name in (("document", row.body["id"]), ("version", row.body["sha256"])):
-            rows += theirs.tables.documents.query(key(kind, str(name)))
-    ours.tables.documents.batch_write(rows)
-    for name in ("documents", "artifacts"):
-        bucket = getattr(theirs.buckets, name)
-        for info in bucket.list():
-            getattr(ours.buckets, name).put(info.key, bucket.get(info.key))
+_children.set_forkserver_preload(["__main__", "scripts.crash_child"])
 
 
 @dataclass(frozen=True)
@@ -201,10 +81,10 @@ class Matrix:
 
     def _played_whole(self, place: Place) -> list[Point]:
         file = place.home / "points"
-        what = replace(self._play(place), points=file, stands_still=True)
-        child, code = _join(what)
+        what = replace(self.playing(place), points=file, stands_still=True)
+        child, code = join(what)
         if code != 0:
-            sys.exit(f"The undisturbed conversation failed: exit {code}\n{_said(what)}")
+            sys.exit(f"The undisturbed conversation failed: exit {code}\n{said(what)}")
         self.asked = Counter(requests_of(what.log, child))
         with self.ground.desk(place) as desk:
             self.expected = trace(desk)
@@ -214,8 +94,10 @@ class Matrix:
         whens: dict[str, When] = {"before": "before", "after": "after"}
         return [Point(name, int(n), whens[when]) for when, n, name in rows]
 
-    def _play(self, place: Place) -> Play:
-        return Play(self.ground.environment(place), place.workspace, place.home / "asked")
+    def playing(self, place: Place, *, endpoint: str = "") -> Play:
+        """Return what is played at a place."""
+        environment = self.ground.environment(place, endpoint=endpoint)
+        return Play(environment, place.workspace, place.home / "asked")
 
     def _asked_again(self, known: Counter[str], later: list[str]) -> Iterator[str]:
         """Yield the requests that were made again though their answers were on record."""
@@ -229,25 +111,25 @@ class Matrix:
             return Tried(point, tuple(self._wrong_at(point, place)))
 
     def _wrong_at(self, point: Point, place: Place) -> list[str]:
-        what = self._play(place)
+        what = self.playing(place)
         points = place.home / "points"
         hit = replace(what, point=point, blow=self.blow, stands_still=self.blow == "kill")
-        child, code = _join(replace(hit, points=points))
+        child, code = join(replace(hit, points=points))
         with self.ground.desk(place) as desk:
             if self.blow == "fail":
                 reached = code == 0 and _reached(points, point)
-                wrong = [] if reached else [f"not reached: exit {code}\n{_said(what)}"]
+                wrong = [] if reached else [f"not reached: exit {code}\n{said(what)}"]
             else:
                 wrong = [] if code == -signal.SIGKILL else [f"not reached: exit {code}"]
                 known = recorded(desk)
-                child, code = _join(what)
+                child, code = join(what)
                 if code != 0:
-                    wrong.append(f"the fresh worker failed: exit {code}\n{_said(what)}")
+                    wrong.append(f"the fresh worker failed: exit {code}\n{said(what)}")
                 wrong += self._asked_again(known, requests_of(what.log, child))
             return [*wrong, *faults(desk, self.expected)]
 
 
-def _join(what: Play) -> tuple[int, int | None]:
+def join(what: Play) -> tuple[int, int | None]:
     """Have a process play; return its id and how it ended."""
     child: Any = _children.Process(target=play, args=(what,))
     child.start()
@@ -264,24 +146,10 @@ def _reached(points: Path, point: Point) -> bool:
     return points.exists() and line in points.read_text().splitlines()
 
 
-def _said(what: Play) -> str:
+def said(what: Play) -> str:
     """Return the end of what a process has printed."""
     output = what.log.with_suffix(".out")
     return output.read_text()[-2000:] if output.exists() else ""
-
-
-@contextmanager
-def grounds(names: Sequence[Backend]) -> Iterator[list[Ground]]:
-    """Open the back ends, each with a folder of its own, and leave nothing behind."""
-    with ExitStack() as stack:
-        opened = []
-        for name in names:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crash-")))
-            aws = stack.enter_context(start()) if name == "aws" else None
-            if aws:
-                stack.enter_context(mock.patch.dict(os.environ, aws.environment()))
-            opened.append(Ground(folder, aws))
-        yield opened
 
 
 def try_all(matrix: Matrix, sample: int | None, seed: int) -> Iterator[Tried]:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ from graph.worker import Worker
 from nodes.models import request_hash
 from nodes.offline import OfflineModel
 from storage.audit import Event
-from storage.errors import AffidavitError, Conflict, Unavailable
+from storage.errors import AffidavitError, Conflict, NotFound, Unavailable
 from storage.keys import key
 from storage.records import Answer, Run
 
@@ -132,12 +132,15 @@ def wait_for(desk: Orchestrator, run_id: str) -> Run:
         AffidavitError: it does neither.
     """
     deadline = time.monotonic() + PATIENCE
+    stands = ""
     while time.monotonic() < deadline:
-        run = desk.runs.get(run_id)
-        if run.ended or run.status == "interrupted":
-            return run
+        with suppress(Unavailable):
+            run = desk.runs.get(run_id)
+            if run.ended or run.status == "interrupted":
+                return run
+            stands = f"{run.status} {run.error}"
         time.sleep(LOOK_SECONDS)
-    raise AffidavitError(f"Run {run_id} is {run.status}: {run.error}")
+    raise AffidavitError(f"Run {run_id} did not come to an end: {stands}")
 
 
 @contextmanager
@@ -192,6 +195,13 @@ def _tasks(events: Sequence[Event]) -> tuple[str, ...]:
 
 def faults(desk: Orchestrator, expected: Trace) -> list[str]:
     """Return what is wrong with the conversation as it is on record; nothing, if all is well."""
+    try:
+        return _faults(desk, expected)
+    except NotFound as missing:
+        return [str(missing)]
+
+
+def _faults(desk: Orchestrator, expected: Trace) -> list[str]:
     wrong = []
     for run_id in RUNS:
         run = desk.runs.get(run_id)

@@ -10,9 +10,12 @@ there are connections, so that one half-sent request holds up nobody, and then r
 dispatched one at a time. `POST /forget` deletes what is stored and keeps what it is stored in.
 
 One thing that moto passes over is done here, because the set-up relies on it: S3 refuses whoever
-names another owner of a bucket than it has.
+names another owner of a bucket than it has. And one is done for the sake of time: for each action of
+a transaction moto copies a whole table deeply, to be able to go back; items are replaced and never
+changed, so that copying who has which item is enough.
 """
 
+import copy
 import io
 import json
 import os
@@ -25,6 +28,7 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import Table
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -123,8 +127,18 @@ def _all(backends: Any, kept: str) -> list[Any]:
     ]
 
 
+def as_it_is(table: Table, _: dict[int, Any]) -> Table:
+    """Return a copy of a table that keeps the items which it has now."""
+    kept = copy.copy(table)
+    kept.items = copy.copy(table.items)
+    for pk, rows in table.items.items():
+        kept.items[pk] = copy.copy(rows)
+    return kept
+
+
 def main() -> None:
     """Serve until standard input ends."""
+    Table.__deepcopy__ = as_it_is  # type: ignore[attr-defined]
     application = OneAtATime(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()

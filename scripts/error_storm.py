@@ -1,0 +1,184 @@
+"""Services that fail: each error once at every call, and then a fifth of all calls at random.
+
+    PYTHONPATH=. python scripts/error_storm.py [--runs 200] [--seed 1]
+
+Between the product and a moto server stands a proxy that goes wrong, below boto3's own retries: it
+throttles, answers 500, resets the connection, or does what was asked and then answers too late.
+
+1. For each of the four, the reference conversation (`scripts.reference`) is played while every
+   call meets that error at its first attempt. The record must be that of the undisturbed one.
+2. 200 runs on 40 threads are driven by a worker while each call meets one of the four with
+   probability 0.2, its repetitions too; where all of a call's repetitions fail, the run is given
+   back and tried again. Every trace is checked (`scripts.tally`), and also that a run's tries were
+   counted from its last new checkpoint only.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from threading import Lock
+from typing import Annotated, Any, Final
+
+import typer
+
+from graph import Orchestrator
+from scripts import tally
+from scripts.chaos import children, opened, work
+from scripts.crash_matrix import Matrix, join, said
+from scripts.ground import Ground, Place, grounds
+from scripts.reference import faults
+from storage.checkpoint_layout import CHECKPOINTS, partition
+from storage.fence import load_fences
+from tests.faults import Fault, Faults, Request, hangs_up, never_answers, passes, refuses
+
+PROBABILITY: Final = 0.2
+THREADS: Final = 40
+CONCURRENCY: Final = 32
+PATIENCE: Final = 1200.0
+LEASE_SECONDS: Final = 15.0
+READ_SECONDS: Final = 0.6
+"""How long the clients wait for an answer that comes too late."""
+
+
+def throttles(request: Request, on: Any) -> Any:
+    """Throttle a call: nothing is done."""
+    code = "SlowDown" if request.operation == request.method else "ThrottlingException"
+    return refuses(code, 503 if request.operation == request.method else 400)(request, on)
+
+
+ERRORS: Final[dict[str, Fault]] = {
+    "throttled": throttles,
+    "answered too late": never_answers,
+    "500": refuses("InternalServerError", 500),
+    "reset": hangs_up,
+}
+
+
+class Storm:
+    """Chooses what a call meets, and counts."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._chance = random.Random(seed)
+        self._lock = Lock()
+        self.calls = self.errors = 0
+
+    def once(self, fault: Fault) -> Any:
+        """Return a chooser by which each call meets an error at its first attempt."""
+
+        def choose(request: Request) -> Fault:
+            first = "attempt=1" in request.headers.get("amz-sdk-request", "attempt=1")
+            return self._counted(fault if first else passes)
+
+        return choose
+
+    def at_random(self, request: Request) -> Fault:
+        """Choose one of the errors for a fifth of all attempts."""
+        del request
+        with self._lock:
+            hit = self._chance.random() < PROBABILITY
+            fault = self._chance.choice(list(ERRORS.values()))
+        return self._counted(fault if hit else passes)
+
+    def _counted(self, fault: Fault) -> Fault:
+        with self._lock:
+            self.calls += 1
+            self.errors += fault is not passes
+        return fault
+
+
+def each_once(ground: Ground) -> Iterator[tuple[str, list[str]]]:
+    """Yield for each error what became of the conversation in which every call met it once."""
+    matrix = Matrix(ground)
+    matrix.enumerate()
+    for number, (name, fault) in enumerate(ERRORS.items()):
+        storm = Storm()
+        with ground.place(number) as place, proxied(ground, storm.once(fault)) as endpoint:
+            what = replace(matrix.playing(place, endpoint=endpoint), read_seconds=READ_SECONDS)
+            _, code = join(what)
+            wrong = [] if code == 0 else [f"exit {code}\n{said(what)}"]
+            with ground.desk(place) as desk:
+                wrong += faults(desk, matrix.expected)
+            yield f"{name}, once at each of {storm.errors} calls", wrong
+
+
+@contextmanager
+def proxied(ground: Ground, chooser: Any) -> Iterator[str]:
+    """Stand between the product and the server; yield the endpoint to go by."""
+    assert ground.aws  # noqa: S101 - errors of this kind come over a network
+    with Faults(ground.aws.endpoint) as proxy:
+        proxy.choose(chooser)
+        yield proxy.endpoint
+
+
+def at_random(ground: Ground, runs: int, seed: int) -> tuple[str, list[str]]:
+    """Drive runs while a fifth of all calls fail; return what was done, and what is wrong."""
+    storm = Storm(seed)
+    with ground.place(99) as place:
+        policy = place.home / "policy.yaml"
+        policy.write_text(tally.POLICY)
+        settings = ground.settings(place).model_copy(update={"policy": policy})
+        with opened(place.workspace, settings) as desk:
+            entered = tally.enter(desk, min(THREADS, runs), runs)
+            with proxied(ground, storm.at_random) as endpoint:
+                _drive(ground, place, endpoint, lambda: not tally.left(desk, entered))
+            wrong = [*tally.wrong(desk, entered), *_wrong_tries(desk, entered)]
+    done = f"{storm.errors} of {storm.calls} calls failed, {runs} runs"
+    return done, wrong
+
+
+def _drive(ground: Ground, place: Place, endpoint: str, finished: Callable[[], bool]) -> None:
+    """Have a worker behind the proxy drive all runs."""
+    environment = ground.environment(place, lease=LEASE_SECONDS, endpoint=endpoint)
+    environment["AFFIDAVIT_POLICY"] = str(place.home / "policy.yaml")
+    options = {"concurrency": CONCURRENCY, "read_seconds": READ_SECONDS}
+    args = (environment, place.workspace, place.home / "log")
+    worker: Any = children.Process(target=work, args=args, kwargs=options)
+    worker.start()
+    deadline = time.monotonic() + PATIENCE
+    while not finished() and time.monotonic() < deadline and worker.is_alive():
+        time.sleep(0.5)
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.join(60)
+    worker.kill()
+
+
+def _wrong_tries(desk: Orchestrator, entered: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Check that tries were counted from the last new checkpoint."""
+    table = desk.resources.workspace.tables.checkpoints
+    for thread, names in entered.items():
+        rows = table.query(partition(thread), prefix=CHECKPOINTS)
+        counted = load_fences(table, thread).admit(rows)
+        progress = Counter(int(str(item.body["epoch"])) for item in counted)
+        for name in names:
+            events = [each.event for each in desk.runs.events(name, follow=False)]
+            claims = [(e.epoch, int(e.data["tries"])) for e in events if e.kind == "claimed"]
+            for (epoch, tries), (_, following) in pairwise(claims):
+                if following != (1 if progress[epoch] else tries + 1):
+                    yield f"{name}: {progress[epoch]} checkpoints, and tries {claims}"
+
+
+def main(
+    runs: Annotated[int, typer.Option(min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="Which calls fail.")] = 1,
+) -> None:
+    """Let services fail, and see that nothing is lost, doubled or out of order."""
+    failed = False
+    with grounds(["aws"]) as (ground,):
+        since = time.monotonic()
+        for done, wrong in [*each_once(ground), at_random(ground, runs, seed)]:
+            failed = failed or bool(wrong)
+            print(f"{done}, {time.monotonic() - since:.0f} s")
+            print(*wrong, sep="\n") if wrong else print("  nothing lost, doubled or out of order")
+            sys.stdout.flush()
+    raise typer.Exit(failed)
+
+
+if __name__ == "__main__":
+    typer.run(main)
