@@ -4,12 +4,14 @@ Part of the composition root: it reads the settings, so that the command line ne
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from graph.resources import open_model
+from graph.resources import open_model, open_resources
 from graph.settings import OFFLINE, Settings, read_settings
 from storage.errors import AffidavitError, InvalidInput
 from storage.health import REACH, Check, checked
+from tools.policy import read_policy
 
 if TYPE_CHECKING:
     from storage.aws.infrastructure import Infrastructure
@@ -55,11 +57,26 @@ def health() -> Iterator[Check]:
 
         yield from embedded_health(settings.home)
     yield checked(
+        "policy", lambda: _policy(settings), "Correct the file that AFFIDAVIT_POLICY names."
+    )
+    yield checked(
         "model",
         lambda: _ask_model(settings),
         "Check OPENAI_API_KEY and AFFIDAVIT_MODEL.",
         silent=REACH,
     )
+
+
+def _policy(settings: Settings) -> str:
+    """Read the rules, and say which of them speak about no tool: a name may be misspelt."""
+    if settings.policy is None:
+        return "reads are allowed, everything else is asked"
+    policy = read_policy(settings.policy)
+    said = f"{len(policy.rules)} rules in {settings.policy}"
+    with closing(open_resources(settings, workspace=settings.workspace)) as resources:
+        idle = policy.idle(resources.tools)
+    numbers = ", ".join(map(str, idle))
+    return f"{said}; about no tool that comes along: rule {numbers}" if idle else said
 
 
 def _ask_model(settings: Settings) -> str:

@@ -42,6 +42,8 @@ BACKLOG_BEATS: Final = 6
 """The backlog is measured at every sixth heartbeat: metrics have no finer grain than a minute."""
 AWAY_SECONDS: Final = 60.0
 """How long a run is left alone that cannot be driven by this worker."""
+UNAVAILABLE_SECONDS: Final = 2.0
+"""How long a run is left alone after the storage did not answer."""
 SCANNED_MOST: Final = 1000
 """Among how many due runs a sweep looks for some that it may try."""
 RECEIVED_MOST: Final = 10
@@ -194,6 +196,9 @@ class Worker:
             # It waits for a person or for its turn, or it is over: nothing is lost.
             level = logging.WARNING if isinstance(reason, LeaseLost) else logging.DEBUG
             logger.log(level, "%s", reason)
+        except Unavailable as error:
+            self._away[run_id] = time.time() + UNAVAILABLE_SECONDS
+            logger.warning("Run %s was left, and will be found again: %s", run_id, error)
         except AffidavitError:
             logger.exception("Run %s was left; it will be found again.", run_id)
         finally:

@@ -36,14 +36,14 @@ from scripts.ground import Ground, Place, grounds
 from scripts.reference import faults
 from storage.checkpoint_layout import CHECKPOINTS, partition
 from storage.fence import load_fences
-from tests.faults import Fault, Faults, Request, hangs_up, never_answers, passes, refuses
+from tests.faults import Fault, Faults, Request, hangs_up, passes, refuses
 
 PROBABILITY: Final = 0.2
 THREADS: Final = 40
 CONCURRENCY: Final = 32
 PATIENCE: Final = 1200.0
 LEASE_SECONDS: Final = 15.0
-READ_SECONDS: Final = 0.6
+READ_SECONDS: Final = 2.0
 """How long the clients wait for an answer that comes too late."""
 
 
@@ -53,9 +53,15 @@ def throttles(request: Request, on: Any) -> Any:
     return refuses(code, 503 if request.operation == request.method else 400)(request, on)
 
 
+def answers_too_late(request: Request, on: Any) -> Any:
+    """Do what is asked, and answer when the client has lost its patience."""
+    on(request)
+    time.sleep(1.2 * READ_SECONDS)
+
+
 ERRORS: Final[dict[str, Fault]] = {
     "throttled": throttles,
-    "answered too late": never_answers,
+    "answered too late": answers_too_late,
     "500": refuses("InternalServerError", 500),
     "reset": hangs_up,
 }
@@ -164,6 +170,12 @@ def _wrong_tries(desk: Orchestrator, entered: Mapping[str, Sequence[str]]) -> It
                     yield f"{name}: {progress[epoch]} checkpoints, and tries {claims}"
 
 
+def storms(ground: Ground, runs: int, seed: int) -> Iterator[tuple[str, list[str]]]:
+    """Yield what each storm did, and what went wrong in it."""
+    yield from each_once(ground)
+    yield at_random(ground, runs, seed)
+
+
 def main(
     runs: Annotated[int, typer.Option(min=1)] = 200,
     seed: Annotated[int, typer.Option(help="Which calls fail.")] = 1,
@@ -172,7 +184,7 @@ def main(
     failed = False
     with grounds(["aws"]) as (ground,):
         since = time.monotonic()
-        for done, wrong in [*each_once(ground), at_random(ground, runs, seed)]:
+        for done, wrong in storms(ground, runs, seed):
             failed = failed or bool(wrong)
             print(f"{done}, {time.monotonic() - since:.0f} s")
             print(*wrong, sep="\n") if wrong else print("  nothing lost, doubled or out of order")

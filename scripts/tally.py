@@ -5,6 +5,7 @@ wait for their turn. Afterwards `wrong` reads every checkpoint, effect and event
 yields what should not be there. It is what `scripts/chaos.py` and `scripts/error_storm.py` go by.
 """
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from graph import Context, Orchestrator, act, call_tools
 from storage.audit import Event
@@ -27,6 +28,8 @@ from storage.records import Run
 from tools.registry import Plan, Registry, plans
 
 GRAPH: Final = "tally"
+SECONDS: Final = "TALLY_MODEL_SECONDS"
+"""A variable: how long the model thinks."""
 POLICY: Final = "rules: [{verdict: allow, tool: count_run}]"
 """What is counted is the effect of a run, and nobody has to be asked."""
 
@@ -54,7 +57,7 @@ def add_tools(registry: Registry) -> None:
 class TallyModel(BaseChatModel):
     """Asks for the effect first, and then says that it is done, each after a while."""
 
-    seconds: float = 0.1
+    seconds: float = Field(default_factory=lambda: float(os.environ.get(SECONDS, "0.1")))
 
     @property
     def _llm_type(self) -> str:
