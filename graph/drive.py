@@ -196,14 +196,14 @@ class Drive:
             if found is not None and "__interrupt__" not in found:
                 await self._succeed(found)
                 return
-            if self._over:
-                interrupts = [await self._more()]
-            elif found is None:  # drained
-                await self._owned.give_back(after=0, error="")
-                return
-            else:
+            if found is not None:
                 state = await graph.aget_state(self._config)
                 interrupts = [_interrupt(each.id, each.value) for each in state.interrupts]
+            elif self._over:
+                interrupts = [await self._more()]
+            else:  # drained
+                await self._owned.give_back(after=0, error="")
+                return
             if await self._wait(interrupts):
                 return
 

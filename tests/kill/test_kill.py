@@ -1,13 +1,12 @@
-"""Killed at any moment, a run is finished by whoever comes next, as if nothing had happened.
+"""Killed inside a node, a run is finished by whoever comes next, as if nothing had happened.
 
-`ask` and a worker are killed with SIGKILL inside every node and at seeded moments between claim and
-end. Then `resume`, or another worker, goes on: the answer is that of an undisturbed run, and no
-document, deliverable, effect or event is doubled or missing.
+`ask` and a worker are killed with SIGKILL inside every node. Then `resume`, or another worker, goes
+on: the answer is that of an undisturbed run, and no document, deliverable, effect or event is
+doubled or missing. Kills around every storage and model call are in `test_by_force.py`.
 """
 
 import multiprocessing
 import os
-import random
 import signal
 import time
 from collections.abc import Iterator
@@ -25,8 +24,6 @@ from tests.aws import Aws
 from tests.graph.conftest import LEASE, SUPPLY
 from tests.kill.armed import Moment, run_cli
 
-SEED = 20261123
-SAMPLED, ALL = 10, 20
 QUESTION = "On what notice may the Tenant terminate the lease early?"
 MEMO = "Write a memo on the notice for early termination of the lease and publish it."
 STATUS = "List the objects in the bucket deliverables"
@@ -144,8 +141,8 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Trace, int]]:
-    """For each question: the trace of a run that nothing disturbs, and how often it writes.
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trace]:
+    """For each question: the trace of a run that nothing disturbs.
 
     What is killed on AWS, too, has to end as it does here, on the embedded back end.
     """
@@ -153,24 +150,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Tra
     for question in (QUESTION, MEMO, STATUS):
         folder = tmp_path_factory.mktemp("undisturbed")
         home = Home(folder).stock()
-        count = folder / "count"
-        home.run("ask", question, moment=Moment(count_to=str(count)))
-        found[question] = (trace(home, home.finish()), int(count.read_text()))
+        home.run("ask", question)
+        found[question] = trace(home, home.finish())
     return found
-
-
-def seeded(count: int) -> list[Any]:
-    """Moments as fractions of a run, the same for everyone; those past the sample are slow."""
-    chosen = random.Random(SEED)
-    moments = [(chosen.random(), chosen.random() < 0.5, chosen.random() < 0.5) for _ in range(ALL)]
-    return [
-        pytest.param(*moment, id=f"{n}", marks=[] if n < count else [pytest.mark.slow])
-        for n, moment in enumerate(moments)
-    ]
-
-
-def moment_of(fraction: float, after: bool, writes: int) -> Moment:
-    return Moment(write=1 + int(fraction * writes), after=after)
 
 
 EVERY_NODE = [
@@ -182,58 +164,30 @@ EVERY_NODE = [
 
 @pytest.mark.parametrize(("question", "node"), EVERY_NODE)
 def test_ask_is_killed_inside_a_node(
-    home: Home, undisturbed: dict[str, tuple[Trace, int]], question: str, node: str
+    home: Home, undisturbed: dict[str, Trace], question: str, node: str
 ) -> None:
     assert home.run("ask", question, moment=Moment(node=node)) == -signal.SIGKILL
-    assert trace(home, home.finish()) == undisturbed[question][0]
-
-
-@pytest.mark.parametrize(("fraction", "after", "memo"), seeded(SAMPLED))
-def test_ask_is_killed_at_any_moment(
-    home: Home,
-    undisturbed: dict[str, tuple[Trace, int]],
-    fraction: float,
-    after: bool,
-    memo: bool,
-) -> None:
-    question = MEMO if memo else QUESTION
-    expected, writes = undisturbed[question]
-    moment = moment_of(fraction, after, writes)
-    assert home.run("ask", question, moment=moment) == -signal.SIGKILL
-    assert trace(home, home.finish()) == expected
+    assert trace(home, home.finish()) == undisturbed[question]
 
 
 @pytest.mark.parametrize("node", ["act", "writer", "supervisor"])
 def test_resume_is_killed_while_it_publishes(
-    home: Home, undisturbed: dict[str, tuple[Trace, int]], node: str
+    home: Home, undisturbed: dict[str, Trace], node: str
 ) -> None:
     home.run("ask", MEMO)
     home.approve()
     killed = home.run("resume", home.newest().id, moment=Moment(node=node))
     assert killed == -signal.SIGKILL
     done = trace(home, home.finish())
-    assert done == undisturbed[MEMO][0]
+    assert done == undisturbed[MEMO]
     assert done.effects == 1
 
 
 @pytest.mark.parametrize(("question", "node"), EVERY_NODE)
 def test_a_worker_is_killed_inside_a_node(
-    home: Home, undisturbed: dict[str, tuple[Trace, int]], question: str, node: str
+    home: Home, undisturbed: dict[str, Trace], question: str, node: str
 ) -> None:
-    killed_and_taken_over(home, question, Moment(node=node), undisturbed[question][0])
-
-
-@pytest.mark.parametrize(("fraction", "after", "memo"), seeded(SAMPLED // 2))
-def test_a_worker_is_killed_at_any_moment(
-    home: Home,
-    undisturbed: dict[str, tuple[Trace, int]],
-    fraction: float,
-    after: bool,
-    memo: bool,
-) -> None:
-    question = MEMO if memo else QUESTION
-    expected, writes = undisturbed[question]
-    killed_and_taken_over(home, question, moment_of(fraction, after, writes - 2), expected)
+    killed_and_taken_over(home, question, Moment(node=node), undisturbed[question])
 
 
 def killed_and_taken_over(home: Home, question: str, moment: Moment, expected: Trace) -> None:
