@@ -114,6 +114,13 @@ class Drive:
         Raises:
             LeaseLost: another worker owns it by now, or it was cancelled.
         """
+        try:
+            await self._go()
+        finally:
+            if self._owned.next_run:
+                await asyncio.to_thread(self._resources.hint, self._owned.next_run)
+
+    async def _go(self) -> None:
         work = asyncio.create_task(self._work())
         beat = asyncio.create_task(self._renew())
         try:
@@ -121,7 +128,8 @@ class Drive:
             done, _ = await asyncio.wait(
                 {work, beat}, timeout=left, return_when=asyncio.FIRST_COMPLETED
             )
-            if not done and await self._time_out(work):
+            if not done:
+                await self._time_out(work)
                 return
             if not work.done():
                 work.cancel()
@@ -141,25 +149,19 @@ class Drive:
             await asyncio.gather(beat, work, return_exceptions=True)
             await self._owned.trail.close()
             await self._reporter.close()
-        if self._owned.next_run:
-            await asyncio.to_thread(self._resources.hint, self._owned.next_run)
 
-    async def _time_out(self, work: asyncio.Task[None]) -> bool:
-        """End the run, and then what it is doing; return False if it has just ended by itself."""
+    async def _time_out(self, work: asyncio.Task[None]) -> None:
+        """End the run, if it has not ended by now, and then what it is doing."""
         run, runs = self._run, self._resources.runs
         why = f"It was at work for {run.timeout:,.0f} s, as long as it may be."
         epoch = run.epoch
-        try:
+        with suppress(Conflict):  # it has ended by itself, or somebody else has ended it
             _, self._owned.next_run = await asyncio.to_thread(
                 lambda: stop(runs, run.id, "timeout", None, error=why, epoch=epoch)
             )
-        except Conflict:
-            await asyncio.wait({work})
-            return False
-        self._reporter.ended("timeout", cost_usd=self._recordings.cost_usd)
+            self._reporter.ended("timeout", cost_usd=self._recordings.cost_usd)
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-        return True
 
     async def _renew(self) -> None:
         """Keep the lease until it is lost."""
@@ -244,7 +246,8 @@ class Drive:
     async def _more(self) -> Interrupt:
         """Return the question for more of what is used up."""
         asked = await asyncio.to_thread(self._resources.runs.decided, self._run.id)
-        count = sum(each.interrupt.kind == "budget" for each in asked)
+        # One that still waits, while another question was decided, is the same question.
+        count = sum(d.interrupt.kind == "budget" and d.decision is not None for d in asked)
         spent = (self._recordings.usage, self._recordings.cost_usd)
         return question_for_more(self._run, self._over, *spent, number=count)
 

@@ -189,10 +189,11 @@ class Runs:
 
     def _check_edit(self, interrupt: Interrupt, decision: dict[str, Any]) -> None:
         """Hold edited arguments to the tool's schema, while whoever edits them is there."""
-        action, name = decision.get("edited_action"), requested(interrupt.value).get("name")
+        edits = isinstance(decision, dict) and decision.get("type") == "edit"
+        action = decision.get("edited_action") if edits else None
+        name = requested(interrupt.value).get("name")
         if (
             interrupt.kind == "approval"
-            and decision.get("type") == "edit"
             and isinstance(action, dict)
             and action.get("name") == name
             and "tool_call_id" in interrupt.value  # asked by `act`, and not by a graph of one's own
@@ -262,6 +263,7 @@ class Runs:
                 "thread_id": new_id("t"),
                 "forked_from": run_id,
                 "budget": self._resources.settings.budget,
+                "model": model_name(self._resources.model),
                 **_FRESH,
             }
         )
@@ -275,8 +277,10 @@ class Runs:
 
     def history(self, thread_id: str) -> Sequence[dict[str, Any]]:
         """Return the checkpoints of a thread, newest first: checkpoint_id, run_id, step, next."""
-        saver = self._resources.saver()
-        graph = self._resources.graphs[DESK].copy({"checkpointer": saver})
+        saver, graphs = self._resources.saver(), self._resources.graphs
+        newest = self._resources.runs.newest_of(thread_id)
+        name = self._resources.runs.kept(newest).run.graph if newest else DESK
+        graph = graphs.get(name, graphs[DESK]).copy({"checkpointer": saver})
         states = graph.get_state_history({"configurable": {"thread_id": thread_id}})
         return [
             {

@@ -40,7 +40,7 @@ from storage.errors import (
 from storage.recordings import TOOL, Recording
 from storage.run_layout import Decided
 from storage.times import utc
-from tools.effects import Grant, Outcome
+from tools.effects import Grant, Outcome, OutcomeUnknown
 from tools.policy import Rule
 from tools.registry import Entry, Plan, checked_args
 
@@ -125,14 +125,16 @@ async def _write(request: Request, rule: Rule, runtime: Runtime[Context]) -> Too
     grant = Grant(by="policy", binding=shown.binding, same=_same(request))
     if rule.verdict == "ask" or earlier:
         shown, grant = await _granted(shown, rule, earlier, runtime.context)
-    outcome = await effects.perform(
-        _id(request.call),
-        request.entry.name,
-        request.entry.safety,
-        shown.plan,
-        grant,
-        task_id(runtime),
-    )
+    entry, task = request.entry, task_id(runtime)
+    try:
+        outcome = await effects.perform(
+            _id(request.call), entry.name, entry.safety, shown.plan, grant, task
+        )
+    except OutcomeUnknown as unknown:
+        runtime.context.journal.note(
+            "outcome_unknown", node="act", task=task, tool=entry.name, error=str(unknown)
+        )
+        return await _known(request.call, Outcome("begun", same=grant.same), runtime)
     return _reply(request.call, outcome.text)
 
 
@@ -190,7 +192,9 @@ async def _granted(shown: Shown, rule: Rule, earlier: str, context: Context) -> 
         if decision["type"] not in ("approve", "edit"):
             until = utc(decided.interrupt.expires_at)
             raise NotAllowed(f"Nobody approved {shown.request.entry.name} by {until}.")
-        return shown, Grant(_who(decided), shown.binding, _same(shown.request))
+        if len(_who(decided)) < rule.approvals:  # the rule has become stricter: ask them all
+            continue
+        return shown, Grant(", ".join(_who(decided)), shown.binding, _same(shown.request))
 
 
 def _question(shown: Shown, rule: Rule) -> dict[str, Any]:
@@ -214,8 +218,11 @@ def _question(shown: Shown, rule: Rule) -> dict[str, Any]:
 
 
 def _on_record(record: Sequence[Decided], decision: Any, shown: Shown) -> Decided | None:
-    """Find the decision on the record, made on exactly this; what is only in the state is void."""
-    for decided in record:
+    """Find the last decision on the record that was made on exactly this.
+
+    What is only in the state is void.
+    """
+    for decided in sorted(record, key=lambda each: -each.decided_at):
         value = decided.interrupt.value
         if (
             value.get("tool_call_id") == _id(shown.request.call)
@@ -235,9 +242,10 @@ def _is_latest(decided: Decided, record: Sequence[Decided], shown: Shown) -> boo
     return all(d.decided_at <= decided.decided_at for d in same)
 
 
-def _who(decided: Decided) -> str:
-    by = decided.decided_by.name if decided.decided_by else ""
-    return ", ".join(dict.fromkeys([*(v.by.name for v in decided.interrupt.votes), by]))
+def _who(decided: Decided) -> list[str]:
+    """Return the different persons on whose word it is done."""
+    persons = [*(vote.by for vote in decided.interrupt.votes), decided.decided_by]
+    return [person.name for person in dict.fromkeys(persons) if person is not None]
 
 
 def _edited(request: Request, decision: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,7 +272,7 @@ async def _known(call: ToolCall, before: Outcome, runtime: Runtime[Context]) -> 
         text = f"{call['name']} was {'done' if done else 'not done'}, a person found."
         before = await runtime.context.effects.settle(
             _id(call),
-            Outcome("done" if done else "not_done", text),
+            Outcome("done" if done else "not_done", text, before.same),
             task_id(runtime),
             tool=call["name"],
             call=_id(call),

@@ -83,11 +83,14 @@ def canonical(value: Any) -> bytes:
     """Return the canonical JSON of a value without floats.
 
     Raises:
-        InvalidInput: the value holds text that is no Unicode.
+        InvalidInput: the value holds text that is no Unicode, or a number that is none.
     """
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    try:
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except ValueError as error:
+        raise InvalidInput(f"That cannot be kept: {error}.") from error
     try:
         return text.encode()
     except UnicodeEncodeError as error:

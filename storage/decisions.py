@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from storage.audit import Event, digest, new_event
 from storage.errors import Conflict, InvalidInput, NotFound
-from storage.fence import record_fence
+from storage.fence import close_fence
 from storage.ports import Absent, Action, Put, VersionIs
 from storage.records import Budget, Identity, Interrupt, Run, Vote
 from storage.run_layout import Decided, Kept, interrupt_item, to_ms
@@ -37,10 +37,12 @@ def decide(
 
     Raises:
         NotFound: the run has no such interrupt.
-        InvalidInput: a decision has no type.
+        InvalidInput: there is no decision, or one is not what is asked for.
         Conflict: one is decided already, has expired, or the run is over; the message says by whom
             and how.
     """
+    if not decisions:
+        raise InvalidInput("Nothing is decided: name an interrupt, and say what is to be done.")
 
     def change(kept: Kept) -> tuple[list[Action], list[Event]]:
         if kept.run.ended:
@@ -55,28 +57,33 @@ def decide(
 
     run = runs.change(run_id, change)
     if run.ended:
-        record_fence(runs.checkpoints, run.thread_id, run.epoch)
+        close_fence(runs.checkpoints, run.thread_id, run.epoch)
     return run
 
 
 def expire(runs: RunStore, run_id: str) -> bool:
     """Decide what has expired; return whether there was anything."""
-    now = time.time()
-    late = [
-        replace(d, decision={"type": EXPIRED}, decided_by=DESK, decided_at=now)
-        for d in runs.decided(run_id)
-        if d.decision is None and 0 < d.interrupt.expires_at <= now
-    ]
-    if not late:
-        return False
 
     def change(kept: Kept) -> tuple[list[Action], list[Event]]:
-        if kept.run.ended:
-            raise Conflict(f"Run {run_id} has ended: {kept.run.status}.")
+        now = time.time()
+        late = [
+            replace(d, decision={"type": EXPIRED}, decided_by=DESK, decided_at=now)
+            for d in runs.decided(run_id)
+            if d.decision is None and 0 < d.interrupt.expires_at <= now
+        ]
+        if kept.run.ended or not late:
+            raise _Nothing
         return _stored(runs, kept, late, DESK)
 
-    runs.change(run_id, change)
+    try:
+        runs.change(run_id, change)
+    except _Nothing:
+        return False
     return True
+
+
+class _Nothing(Exception):
+    """Nothing has expired, or somebody else has written it down."""
 
 
 def _decided(
@@ -133,7 +140,8 @@ def requested(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(asked: Interrupt, decision: Decision) -> None:
-    kind, allowed = decision.get("type"), allowed_decisions(asked.value)
+    allowed = allowed_decisions(asked.value)
+    kind = decision.get("type") if isinstance(decision, dict) else None
     if not isinstance(kind, str):
         raise InvalidInput('A decision is {"type": …}, see the allowed decisions of the interrupt.')
     if kind == EXPIRED or (allowed and kind not in allowed):
@@ -176,7 +184,7 @@ def _stored(
         ended, changed = stopped(
             runs,
             kept,
-            lease.epoch + 1,
+            lease,
             "cancelled",
             identity,
             f"Its budget is used up, and it got no more: {said}",

@@ -16,6 +16,7 @@ the fence, or, where that was passed long ago, up to the head of the root. Write
 that has an accepted successor in its namespace count: their effect is in the successor.
 """
 
+import logging
 import time
 import uuid
 from bisect import bisect_right
@@ -30,9 +31,11 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from storage.checkpoint_layout import CHECKPOINTS, Place, id_of, ns_of, partition
 from storage.checkpointer import CheckpointSaver
-from storage.errors import ConditionFailed, LeaseLost, Unavailable
+from storage.errors import AffidavitError, ConditionFailed, LeaseLost, Unavailable
 from storage.keys import key
 from storage.ports import Absent, Blobs, Item, Put, Table, VersionIs
+
+logger = logging.getLogger(__name__)
 
 FENCES: Final = "f/"
 MOST_SKEW_SECONDS: Final = 60.0
@@ -137,6 +140,18 @@ def record_fence(table: Table, thread_id: str, epoch: int) -> Fences:
     except ConditionFailed:
         raise LeaseLost(f"Thread {thread_id!r} has a newer owner; this one stops.") from None
     return fences.then(Fence(epoch, heads, frozenset(writes)))
+
+
+def close_fence(table: Table, thread_id: str, epoch: int) -> None:
+    """Record the fence of a stop, as far as that is possible: the stop itself has been committed.
+
+    What a straggler has written up to here is history, and what it still writes is not. A claim
+    that comes first voids this fence and records its own.
+    """
+    try:
+        record_fence(table, thread_id, epoch)
+    except AffidavitError as error:
+        logger.warning("The fence of thread %r is left to the next claim: %s", thread_id, error)
 
 
 def _void_open(table: Table, thread_id: str, epoch: int) -> Fences:

@@ -32,7 +32,7 @@ from storage.errors import (
 from storage.fence import Fences, load_fences, open_fence, record_fence
 from storage.ports import Action, Put, Table
 from storage.records import Answer, Interrupt, Run, RunStatus, Usage
-from storage.run_layout import Decided, Lease, interrupt_item, to_ms
+from storage.run_layout import Decided, Lease, interrupt_item, merged, to_ms, unaccounted
 from storage.runs import RunStore
 from storage.stopping import stop
 from storage.trail import Trail
@@ -101,15 +101,16 @@ class Ownership:
         *,
         answer: Answer | None = None,
         usage: Usage | None = None,
-        cost_usd: float = 0.0,
+        cost_usd: float | None = None,
         error: str = "",
     ) -> None:
-        """End the run and free its thread."""
+        """End the run and give its thread to whoever waits for it."""
+        answer = answer or self.run.answer
         changes: dict[str, Any] = {
             "status": status,
-            "answer": answer or self.run.answer,
+            "answer": answer,
             "usage": usage or self.run.usage,
-            "cost_usd": cost_usd,
+            "cost_usd": self.run.cost_usd if cost_usd is None else cost_usd,
             "error": error,
         }
         said = digest(answer.model_dump(mode="json")) if answer else ""
@@ -121,7 +122,7 @@ class Ownership:
         *,
         answer: Answer | None = None,
         usage: Usage | None = None,
-        cost_usd: float = 0.0,
+        cost_usd: float | None = None,
     ) -> bool:
         """Leave the run to a person; return False, still owning it, if one has decided by now."""
         # Whatever a person decides after this reading changes the version.
@@ -136,14 +137,14 @@ class Ownership:
         ]
         # What was asked before expires when it was to expire then.
         asked_for = [known[i.id].interrupt if i.id in known else i for i in interrupts]
-        expiries = [each.expires_at for each in asked_for if each.expires_at]
+        expiries = [each.expires_at for each in asked_for if each.expires_at > 0]
         # A question that was put is progress: only tries that lead nowhere are counted.
         changes: dict[str, Any] = {
             "status": "interrupted",
             "answer": answer or self.run.answer,
             "tries": 0,
             "usage": usage or self.run.usage,
-            "cost_usd": cost_usd,
+            "cost_usd": self.run.cost_usd if cost_usd is None else cost_usd,
             "error": "",
         }
         asked = [i.id for i in interrupts]
@@ -191,7 +192,8 @@ class Ownership:
             changed = kept.changed(due_at=to_ms(due), worked=worked, claimed_at=0.0, **changes)
             handed, following = self._runs.hand_on(lease) if frees else (lease.free(), "")
             try:
-                await self.trail.commit(kind, [*handed, *changed, *actions], anchor=True, **data)
+                together = merged([*handed, *changed, *actions])
+                await self.trail.commit(kind, together, anchor=True, last=True, **data)
             except ConditionFailed:  # a renewal or a decision came between: read again
                 continue
             self.next_run = following
@@ -251,7 +253,7 @@ def claim(
         "epoch": lease.epoch + 1,
         "tries": tries,
         "versions": under,
-        "worked": run.worked + _unaccounted(run, lease, now),
+        "worked": run.worked + unaccounted(run, lease, now),
         "claimed_at": now,
     }
     expires_at = now + seconds
@@ -264,7 +266,7 @@ def claim(
     event = new_event(run_id, lease.epoch + 1, "claimed", owner=owner, tries=tries, versions=under)
     linked = chain([event], runs.audit.head(run_id))
     try:
-        runs.table.transact([append_action(linked), *actions])
+        runs.table.transact([append_action(linked), *merged(actions)])
     except ConditionFailed:
         raise Leased(f"Another worker was first to claim run {run_id}.", now) from None
     fences = record_fence(runs.checkpoints, run.thread_id, lease.epoch + 1)
@@ -298,13 +300,6 @@ def pinned(run: Run, versions: Mapping[str, str]) -> dict[str, str]:
             f"was approved; then `affidavit cancel {run.id}`."
         )
     return run.versions or dict(versions)
-
-
-def _unaccounted(run: Run, lease: Lease, now: float) -> float:
-    """Return the seconds that an owner was at work who never let go; at most its lease's."""
-    if not run.claimed_at:
-        return 0.0
-    return max(0.0, min(now, lease.expires_at) - run.claimed_at)
 
 
 def _newest(checkpoints: Table, thread_id: str, epoch: int) -> str:

@@ -140,7 +140,7 @@ class Budget(Record):
     """Super-steps of its graph."""
     tokens: int | None = Field(None, ge=1)
     """Input and output tokens of its model calls."""
-    dollars: float | None = Field(None, gt=0)
+    dollars: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
 class Vote(Record):

@@ -17,11 +17,12 @@ Next: `storage.runs` reads and changes them; `storage.submission`, `storage.deci
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from storage.keys import key
+from storage.limits import key_of
 from storage.ports import Absent, Action, Condition, Delete, Item, Put, Value, VersionIs
 from storage.records import Identity, Interrupt, InterruptKind, Run
 
@@ -153,6 +154,23 @@ def run_actions(
     if due_at:
         actions.append(Put(Item(DUE, key(due_at, run.id), named), table="runs"))
     return actions
+
+
+def merged(actions: Sequence[Action]) -> list[Action]:
+    """Return actions of which none removes an entry that another one makes.
+
+    The entry of a run's record and that of its thread's lease may fall into one millisecond.
+    """
+    made = {key_of(action) for action in actions if isinstance(action, Put)}
+    kept = [a for a in actions if not (isinstance(a, Delete) and key_of(a) in made)]
+    return list({key_of(action): action for action in kept}.values())
+
+
+def unaccounted(run: Run, lease: Lease, now: float) -> float:
+    """Return the seconds that an owner was at work who never let go; at most its lease's."""
+    if not run.claimed_at:
+        return 0.0
+    return max(0.0, min(now, lease.expires_at) - run.claimed_at)
 
 
 def interrupt_item(run_id: str, decided: Decided) -> Item:

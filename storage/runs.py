@@ -25,6 +25,7 @@ from storage.run_layout import (
     Lease,
     decided_of,
     kept_of,
+    merged,
     to_ms,
 )
 from storage.workspace import Tables
@@ -141,7 +142,7 @@ class RunStore:
         linked = chain(events, self.audit.head(run_id))
         signed = [self.audit.anchor_of(linked)] if events[-1].kind == "ended" else []
         try:
-            self.table.transact([append_action(linked), *actions, *signed])
+            self.table.transact([append_action(linked), *merged(actions), *signed])
         except ConditionFailed:
             return False
         for each in signed:
@@ -154,12 +155,20 @@ class RunStore:
         With none waiting the thread is free. They hold only if nobody queues up or leaves the queue
         meanwhile: whoever does changes the lease or that run.
         """
-        rows = self.table.query(key("thread", lease.thread_id), prefix=QUEUED, limit=1)
-        first = next((cast(str, item.body["run_id"]) for item in rows), "")
+        following = self._first_queued(lease.thread_id)
+        first = following.run.id if following else ""
         handed = lease.free(run_id=first, **changes)
-        if first:
-            handed += self.kept(first).changed(due_at=to_ms(time.time()))
+        if following:
+            handed += following.changed(due_at=to_ms(time.time()))
         return handed, first
+
+    def _first_queued(self, thread_id: str) -> Kept | None:
+        """Return the run that waits longest for a thread, as it is kept while it waits."""
+        for item in self.table.query(key("thread", thread_id), prefix=QUEUED):
+            kept = self.kept(cast(str, item.body["run_id"]))
+            if kept.queued == item.sk:  # otherwise it has left since the queue was read
+                return kept
+        return None
 
 
 def new_id(kind: str) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 
 from storage.audit import Event, new_event
 from storage.errors import Busy, Conflict
-from storage.fence import open_fence, record_fence
+from storage.fence import close_fence, open_fence
 from storage.ports import Action
 from storage.recordings import spent
 from storage.records import Identity, Run, RunStatus
-from storage.run_layout import Kept, to_ms
+from storage.run_layout import Kept, Lease, to_ms, unaccounted
 from storage.runs import RunStore
 
 
@@ -51,29 +51,33 @@ def stop(
             raise Conflict(f"Run {run_id} has a newer owner.")
         lease = runs.lease(kept.run.thread_id)
         if kept.queued:  # it never had the thread
-            event, changed = stopped(runs, kept, 0, status, identity, error)
+            event, changed = stopped(runs, kept, None, status, identity, error)
             return changed, [event]
-        event, changed = stopped(runs, kept, lease.epoch + 1, status, identity, error, dead=dead)
+        event, changed = stopped(runs, kept, lease, status, identity, error, dead=dead)
         handed, next_run[0] = runs.hand_on(lease, epoch=lease.epoch + 1)
         return [*changed, *handed], [event]
 
     run = runs.change(run_id, change)
     if run.epoch:
-        record_fence(runs.checkpoints, run.thread_id, run.epoch)
+        close_fence(runs.checkpoints, run.thread_id, run.epoch)
     return run, next_run[0]
 
 
 def stopped(
     runs: RunStore,
     kept: Kept,
-    epoch: int,
+    lease: Lease | None,
     status: RunStatus,
     identity: Identity | None,
     error: str,
     **changes: Any,
 ) -> tuple[Event, list[Action]]:
-    """Return the event and the actions that end a run at a new epoch of its thread; 0: at none."""
+    """Return the event and the actions that end a run at a new epoch of its thread.
+
+    A run that has not had its turn yet ends without the lease. The lease itself is the caller's.
+    """
     run = kept.run
+    epoch = lease.epoch + 1 if lease else 0
     by = {"by": identity.name, "identity_source": identity.source} if identity else {}
     usage, cost = spent(runs.table, run.id)
     event = new_event(run.id, epoch, "ended", status=status, answer="", error=error, **by)
@@ -86,11 +90,19 @@ def stopped(
         answer=None,
         usage=usage,
         cost_usd=cost,
-        worked=run.worked + (time.time() - run.claimed_at if run.claimed_at else 0.0),
+        worked=run.worked + _at_work(run, lease, status),
         claimed_at=0.0,
         **changes,
     )
     return event, [*fence, *changed]
+
+
+def _at_work(run: Run, lease: Lease | None, status: RunStatus) -> float:
+    """Return the seconds since the latest claim that the run was at work."""
+    now = time.time()
+    if status == "timeout" and run.claimed_at:  # its owner says so, and is alive
+        return now - run.claimed_at
+    return unaccounted(run, lease, now) if lease else 0.0
 
 
 def retry(runs: RunStore, run_id: str, identity: Identity) -> Run:
@@ -105,8 +117,10 @@ def retry(runs: RunStore, run_id: str, identity: Identity) -> Run:
         run = kept.run
         if run.status not in ("error", "timeout"):
             raise Conflict(f"Run {run_id} is {run.status}; an error or a time-out is retried.")
-        lease, newest = runs.lease(run.thread_id), runs.newest_of(run.thread_id)
-        if lease.run_id or newest != run_id:
+        lease = runs.lease(run.thread_id)
+        # Whoever had the thread since has raised its epoch.
+        if lease.run_id or lease.epoch != run.epoch:
+            newest = lease.run_id or runs.newest_of(run.thread_id)
             raise Busy(f"Thread {run.thread_id!r} has gone on with run {newest}.")
         by = {"by": identity.name, "identity_source": identity.source}
         again = kept.changed(

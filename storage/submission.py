@@ -12,17 +12,19 @@ from typing import Final, Literal
 
 from storage.audit import Head, append_action, chain, digest, new_event
 from storage.errors import Busy, ConditionFailed, Conflict, NotFound
-from storage.fence import record_fence
+from storage.fence import close_fence
 from storage.keys import key
-from storage.ports import Action
+from storage.ports import Action, Put
 from storage.records import Identity, Run
-from storage.run_layout import QUEUED, Lease, run_actions, to_ms
+from storage.run_layout import QUEUED, Lease, merged, run_actions, to_ms
 from storage.runs import RunStore
 from storage.stopping import stopped
 
 Strategy = Literal["reject", "enqueue", "interrupt"]
 STRATEGIES: Final[tuple[Strategy, ...]] = ("reject", "enqueue", "interrupt")
 _TRIES: Final = 50
+_ASKED: Final = ("question", "thread_id", "graph", "documents", "input", "forked_from")
+"""What makes a run another one than the one that was entered under its id."""
 
 
 def submit(
@@ -52,6 +54,7 @@ def submit(
                 "created_by": identity.name,
             }
         )
+        anchor: Put | None = None
         if not lease.run_id:
             actions = [*lease.changed(run_id=run.id), *run_actions(run, 1, to_ms(now + due_in))]
         elif strategy == "enqueue":
@@ -59,23 +62,22 @@ def submit(
             place = QUEUED + key(lease.version)
             actions = [*lease.changed(), *run_actions(run, 1, 0, queued=place)]
         elif strategy == "interrupt":
-            actions = _taking_over(runs, lease, run, identity, now + due_in)
+            actions, anchor = _taking_over(runs, lease, run, identity, now + due_in)
         else:
             raise Busy(_why_busy(runs, lease.run_id))
         try:
-            runs.table.transact([_submitted(run, lease, identity), *actions])
+            runs.table.transact([_submitted(run, lease, identity), *merged(actions)])
         except ConditionFailed:
             continue
-        if strategy == "interrupt" and lease.run_id:
-            # What the straggler has written up to here is history; what it still writes is not.
-            record_fence(runs.checkpoints, run.thread_id, lease.epoch + 1)
+        if anchor:
+            runs.audit.copy_anchor(anchor)
+            close_fence(runs.checkpoints, run.thread_id, lease.epoch + 1)
         return runs.get(run.id)
     raise Conflict(f"Thread {run.thread_id!r} is changing too fast; try again.")
 
 
 def _same(runs: RunStore, found: Run, run: Run) -> Run:
-    asked = (run.question, run.thread_id, run.graph)
-    if (found.question, found.thread_id, found.graph) != asked:
+    if any(getattr(found, name) != getattr(run, name) for name in _ASKED):
         raise Conflict(f"The id {run.id!r} was given to another question; take a new one.")
     return runs.get(found.id)
 
@@ -97,20 +99,24 @@ def _submitted(run: Run, lease: Lease, identity: Identity) -> Action:
 
 def _taking_over(
     runs: RunStore, lease: Lease, run: Run, identity: Identity, due: float
-) -> list[Action]:
-    """Return the actions that end the run that is busy, and give its thread to a new one."""
+) -> tuple[list[Action], Put]:
+    """Return the actions that end the run that is busy, and give its thread to a new one.
+
+    One of them, returned by itself too, is the anchor of the end.
+    """
     busy = runs.kept(lease.run_id)
     event, changed = stopped(
-        runs, busy, lease.epoch + 1, "cancelled", identity, f"Interrupted by run {run.id}."
+        runs, busy, lease, "cancelled", identity, f"Interrupted by run {run.id}."
     )
     linked = chain([event], runs.audit.head(busy.run.id))
+    anchor = runs.audit.anchor_of(linked)
     return [
         append_action(linked),
-        runs.audit.anchor_of(linked),
+        anchor,
         *changed,
         *lease.free(epoch=lease.epoch + 1, run_id=run.id),
         *run_actions(run, 1, to_ms(due)),
-    ]
+    ], anchor
 
 
 def _why_busy(runs: RunStore, run_id: str) -> str:

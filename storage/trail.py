@@ -7,6 +7,7 @@ its own behind them.
 """
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -35,6 +36,9 @@ class Trail:
         self._head = claimed
         self._noted: list[Event] = []
         self._lock = asyncio.Lock()
+        # A task that is cancelled leaves its write under way in a thread: no other may overtake it.
+        self._writing = threading.Lock()
+        self._over = False
         self._soon: asyncio.Task[None] | None = None
 
     @property
@@ -72,11 +76,13 @@ class Trail:
         node: str = "",
         task: str = "",
         anchor: bool = False,
+        last: bool = False,
         **data: Any,
     ) -> None:
         """Append an event, and what was collected, in one transaction with other actions.
 
-        With `anchor`, the head that results is signed and kept.
+        With `anchor`, the head that results is signed and kept. The `last` event is that by which
+        the owner lets go: it appends nothing behind it.
 
         Raises:
             LeaseLost: a later epoch has written; nothing was done.
@@ -85,7 +91,7 @@ class Trail:
         """
         async with self._lock:
             event = self._event(kind, node, task, data)
-            await asyncio.to_thread(self._append, [event], actions, anchor)
+            await asyncio.to_thread(self._append, [event], actions, anchor, last)
 
     async def close(self) -> None:
         """Append nothing more."""
@@ -96,13 +102,22 @@ class Trail:
     def _event(self, kind: str, node: str, task: str, data: dict[str, Any]) -> Event:
         return new_event(self._run_id, self._epoch, kind, node=node, task=task, **data)
 
-    def _append(self, last: Sequence[Event], actions: Sequence[Action], anchor: bool) -> None:
-        """Append what was noted and the last events, until no event of a person is in the way."""
+    def _append(
+        self, events: Sequence[Event], actions: Sequence[Action], anchor: bool, last: bool = False
+    ) -> None:
+        with self._writing:
+            if self._over:
+                raise LeaseLost(f"Run {self._run_id} was let go already.")
+            self._append_now(events, actions, anchor)
+            self._over = last
+
+    def _append_now(self, events: Sequence[Event], actions: Sequence[Action], anchor: bool) -> None:
+        """Append what was noted and the events, until no event of a person is in the way."""
         while True:
             noted = list(self._noted)
-            if not (noted or last):
+            if not (noted or events):
                 return
-            linked = chain([*noted, *last], self._head)
+            linked = chain([*noted, *events], self._head)
             signed = [self._audit.anchor_of(linked)] if anchor else []
             try:
                 self._table.transact([append_action(linked), *actions, *signed])

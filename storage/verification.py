@@ -21,17 +21,25 @@ def verify_run(runs: RunStore, run_id: str) -> Verdict:
     if not verdict.ok:
         return verdict
     try:
-        run, decided = runs.kept(run_id).run, runs.decided(run_id)
+        run, decided, events = _read(runs, run_id)
     except ValidationError:
         why = "the run's record cannot be read"
         return Verdict(ok=False, events=0, first_bad=FirstBad(seq=0, where="run", why=why))
-    events = [linked.event for linked in runs.audit.read(run_id)]
     bad = (
         _compare_end(run, events, runs.audit.anchored(run_id))
         or _compare_decisions(decided, events)
         or _compare_effects(runs, run_id, events)
     )
     return Verdict(ok=bad is None, events=verdict.events, first_bad=bad)
+
+
+def _read(runs: RunStore, run_id: str) -> tuple[Run, list[Decided], list[Event]]:
+    """Read a run and its events with nothing decided between the readings."""
+    while True:
+        run, decided = runs.kept(run_id).run, runs.decided(run_id)
+        events = [linked.event for linked in runs.audit.read(run_id)]
+        if runs.decided(run_id) == decided:
+            return run, decided, events
 
 
 def _compare_effects(runs: RunStore, run_id: str, events: Sequence[Event]) -> FirstBad | None:
@@ -53,26 +61,35 @@ def _compare_effects(runs: RunStore, run_id: str, events: Sequence[Event]) -> Fi
 
 
 def _compare_decisions(decided: Sequence[Decided], events: Sequence[Event]) -> FirstBad | None:
-    """Compare the decisions that are kept, and who made them, with what the events say."""
+    """Compare the decisions and votes that are kept with what the events say."""
     told = {e.data["interrupt"]: e for e in events if e.kind == "decision"}
-    voted = [(e.data["interrupt"], e.data["by"]) for e in events if e.kind == "vote"]
-    for each in decided:
-        named = [(each.interrupt.id, vote.by.name) for vote in each.interrupt.votes]
-        # The last vote is the decision.
-        if not set(named[: each.interrupt.approvals - 1]) <= set(voted):
-            why = f"a vote on {each.interrupt.id} is not on the record"
-            return FirstBad(seq=len(events), where="decision", why=why)
-        if each.decision is None or each.decided_by is None:
-            continue
-        event = told.get(each.interrupt.id)
-        kept = (digest(each.decision), each.decided_by.name, each.decided_by.source)
-        if event is None or kept != tuple(
-            event.data.get(name) for name in ("content", "by", "identity_source")
-        ):
+    kept = {each.interrupt.id: each for each in decided}
+    for interrupt_id in dict.fromkeys([*kept, *told]):
+        each, event = kept.get(interrupt_id), told.get(interrupt_id)
+        votes = [e for e in events if e.kind == "vote" and e.data["interrupt"] == interrupt_id]
+        if not (_is_as_told(each, event) and _votes_are_as_told(each, event, votes)):
             seq = event.seq if event else len(events)
-            why = f"the decision on {each.interrupt.id} is not what was recorded"
+            why = f"the decision on {interrupt_id} is not what was recorded"
             return FirstBad(seq=seq, where="decision", why=why)
     return None
+
+
+def _is_as_told(each: Decided | None, event: Event | None) -> bool:
+    if each is None or each.decision is None or each.decided_by is None:
+        return event is None
+    said = (digest(each.decision), each.decided_by.name, each.decided_by.source)
+    return event is not None and said == tuple(
+        event.data.get(name) for name in ("content", "by", "identity_source")
+    )
+
+
+def _votes_are_as_told(each: Decided | None, event: Event | None, votes: Sequence[Event]) -> bool:
+    """Compare votes; where it takes several, the last one is the decision."""
+    several = each is not None and each.interrupt.approvals > 1
+    if event and several and event.data.get("decision") == "approve":
+        votes = [*votes, event]
+    said = [(e.data.get("by"), e.data.get("identity_source")) for e in votes]
+    return said == [(v.by.name, v.by.source) for v in (each.interrupt.votes if each else ())]
 
 
 def _compare_end(run: Run, events: Sequence[Event], anchored: int) -> FirstBad | None:

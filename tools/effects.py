@@ -16,7 +16,7 @@ not done again without a person who was told so.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, cast
 
 from storage.errors import ConditionFailed, Conflict
@@ -35,6 +35,12 @@ class Outcome:
 
     state: State
     text: str = ""
+    same: str = ""
+    """A hash of tool and arguments, by which a fork finds what its ancestors have done."""
+
+
+class OutcomeUnknown(Exception):
+    """A call that cannot be repeated was begun, and failed in a way that does not say how far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Grant:
     by: str
     binding: str
     same: str = ""
-    """A hash of tool and arguments, by which a fork finds what its ancestors have done."""
+    """As in `Outcome`."""
 
 
 class Effects:
@@ -74,7 +80,8 @@ class Effects:
         item = await asyncio.to_thread(self._table.get, self._pk, _LEDGER + key(call_id))
         if item is None:
             return None
-        return Outcome(cast(State, item.body["state"]), cast(str, item.body["text"]))
+        state, text = cast(State, item.body["state"]), cast(str, item.body["text"])
+        return Outcome(state, text, cast(str, item.body.get("same", "")))
 
     async def earlier(self, call_id: str, same: str) -> str:
         """Return the ancestor that has done or begun a call, or the same one; empty: none has."""
@@ -96,6 +103,7 @@ class Effects:
         Raises:
             Conflict: what was approved no longer applies; nothing was done.
             LeaseLost: this worker is outdated; nothing was done.
+            OutcomeUnknown: nobody can say whether it was done.
         """
         if plan.prepare:
             await asyncio.to_thread(plan.prepare)
@@ -107,23 +115,31 @@ class Effects:
             "same": grant.same,
         }
         if safety == "at_most_once":
-            entry = self._put(call_id, Outcome("begun"), Absent(), same=grant.same)
+            entry = self._put(call_id, Outcome("begun", same=grant.same), Absent())
             await self._trail.commit("effect_begun", [entry], node="act", task=task, **about)
             # The last look before what nobody can take back: another may own the run by now.
             await asyncio.to_thread(self._owns)
         elif safety == "repeatable":
-            begun = Outcome("begun", grant.binding)
+            begun = Outcome("begun", grant.binding, grant.same)
             found = await self._enter("effect_begun", call_id, begun, plan, task, about)
             if found and found.state != "begun":
                 return found
             if found and found.text != grant.binding:
                 raise Conflict(f"{tool} was begun, and what was approved has changed since.")
         else:
-            done = Outcome("done", plan.done)
+            done = Outcome("done", plan.done, grant.same)
             return await self._enter("effect", call_id, done, plan, task, about) or done
-        said = await asyncio.to_thread(plan.call) if plan.call else None
+        said = await self._called(plan, once=safety == "at_most_once")
         text = f"{plan.done}\n{said}" if said else plan.done
-        return await self.settle(call_id, Outcome("done", text), task, **about)
+        return await self.settle(call_id, Outcome("done", text, grant.same), task, **about)
+
+    async def _called(self, plan: Plan, *, once: bool) -> str | None:
+        try:
+            return await asyncio.to_thread(plan.call) if plan.call else None
+        except Exception as error:
+            if once:  # it may have been done before it failed, whatever the error says
+                raise OutcomeUnknown(type(error).__name__) from error
+            raise
 
     async def _enter(
         self,
@@ -139,7 +155,7 @@ class Effects:
         Raises:
             Conflict: one of the actions does not hold; nothing was done.
         """
-        entry = self._put(call_id, outcome, Absent(), same=about["same"])
+        entry = self._put(call_id, outcome, Absent())
         try:
             await self._trail.commit(kind, [entry, *plan.actions], node="act", task=task, **about)
         except ConditionFailed as failure:
@@ -153,19 +169,13 @@ class Effects:
     async def settle(self, call_id: str, outcome: Outcome, task: str, **about: Any) -> Outcome:
         """Write down how a call that was begun has ended."""
         kind = "effect" if outcome.state == "done" else "effect_not_done"
-        put = self._put(call_id, outcome, VersionIs(1), version=2, same=about.get("same", ""))
+        put = self._put(call_id, outcome, VersionIs(1), version=2)
         await self._trail.commit(kind, [put], node="act", task=task, **about)
         return outcome
 
     def _put(
-        self,
-        call_id: str,
-        outcome: Outcome,
-        when: Absent | VersionIs,
-        *,
-        same: str,
-        version: int = 1,
+        self, call_id: str, outcome: Outcome, when: Absent | VersionIs, *, version: int = 1
     ) -> Put:
-        body: dict[str, Any] = {"state": outcome.state, "text": outcome.text, "same": same}
+        body: dict[str, Any] = asdict(outcome)
         item = Item(self._pk, _LEDGER + key(call_id), body, version)
         return Put(item, when, table="runs")

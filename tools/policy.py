@@ -27,6 +27,7 @@ from tools.registry import Entry, checked_args
 
 Verdict = Literal["allow", "ask", "deny"]
 MOST_POLICY_BYTES: Final = 1_000_000
+MOST_HOURS: Final = 10 * 366 * 24
 
 
 class Rule(Record):
@@ -40,7 +41,7 @@ class Rule(Record):
     why: str = ""
     approvals: int = Field(1, ge=1, le=10)
     """How many different persons have to approve, where the verdict is to ask."""
-    expires_after_hours: float | None = Field(None, gt=0)
+    expires_after_hours: float | None = Field(None, gt=0, le=MOST_HOURS)
     """How long one can approve; after that the call counts as rejected. None: for good."""
 
     @model_validator(mode="after")
@@ -109,14 +110,33 @@ def read_policy(path: Path) -> Policy:
             text = file.read(MOST_POLICY_BYTES + 1)
         if len(text) > MOST_POLICY_BYTES:
             raise InvalidInput(f"The policy {path} has more than {MOST_POLICY_BYTES:,} bytes.")
-        return Policy(tuple(_File.model_validate(yaml.safe_load(text)).rules))
+        return Policy(tuple(_File.model_validate(yaml.load(text, _Loader)).rules))  # noqa: S506
     except OSError as error:
         raise InvalidInput(
             f"The policy {path} cannot be read: {error.strerror}. "
             "AFFIDAVIT_POLICY names a file of rules; unset it for the rules that come along."
         ) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except InvalidInput:
+        raise
+    except Exception as error:  # what a scalar of a wrong tag raises is any error
         raise InvalidInput(f"The policy {path} cannot be used. {_wrong(error)}") from error
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc] # it has no types
+    """YAML without objects, merged mappings, which can grow without bounds, or doubled fields."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping whose fields are each there once."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen or key.tag == "tag:yaml.org,2002:merge":
+                why = "is there twice" if name in seen else "cannot be used here"
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the field {name!r} {why}", problem_mark=key.start_mark
+                )
+            seen.add(name)
+        return dict(super().construct_mapping(node, deep))
 
 
 def _wrong(error: Exception) -> str:

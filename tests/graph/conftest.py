@@ -1,5 +1,7 @@
 """A desk of one's own, for each test."""
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,3 +64,30 @@ def open_desk(settings: Settings) -> Iterator[OpenDesk]:
 @pytest.fixture
 def desk(open_desk: OpenDesk) -> Orchestrator:
     return open_desk()
+
+
+class Clock:
+    """The clock of this process and of its event loops, which can be put forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+        self._now, self._loops = time.time, asyncio.BaseEventLoop.time
+
+    def forward(self, seconds: float) -> None:
+        """Let so many seconds pass at once."""
+        self._ahead += seconds
+
+    def time(self) -> float:
+        return self._now() + self._ahead
+
+    def of_loop(self, loop: asyncio.BaseEventLoop) -> float:
+        return self._loops(loop) + self._ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Time passes at the word of the test: leases run out, questions expire, runs time out."""
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock.time)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "time", lambda loop: clock.of_loop(loop))
+    return clock

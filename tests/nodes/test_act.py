@@ -1,6 +1,7 @@
 """The gate in front of every effect: the policy, then a person, on exactly what was shown."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from nodes.act import act
 from nodes.context import Context
 from nodes.state import DeskState, Task
 from storage.recordings import TOOL
-from storage.records import Interrupt
+from storage.records import Identity, Interrupt, Vote
 from storage.run_layout import Decided
 from tests.nodes.conftest import ANN, MakeContext, on_record, runtime, state
 from tools.effects import Outcome
@@ -284,6 +285,92 @@ class TestApproval:
         desk.context = replace(desk.context, version="2")
         assert desk.decide({"type": "approve"}) is None
         assert tools.sent == []
+
+
+class TestTerms:
+    """By how many, and until when: the rule says so, and the question tells."""
+
+    def test_the_question_tells_the_terms_of_the_rule(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        rule = Rule(verdict="ask", approvals=3, expires_after_hours=1)
+        desk = harness(policy=Policy((rule,)))
+        desk.go()
+        value = desk.asked.value
+        assert value["approvals"] == 3
+        assert 0 < value["expires_at"] - time.time() <= 3600
+        plain = harness()
+        plain.go()
+        assert (plain.asked.value["approvals"], plain.asked.value["expires_at"]) == (1, 0)
+
+    def test_what_nobody_approved_in_time_is_not_done(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness()
+        desk.go()
+        answer = desk.decide({"type": "expire"})
+        assert answer
+        assert answer.status == "error"
+        assert "Nobody approved send by" in answer.content
+        assert tools.sent == []
+
+    def test_all_who_approved_are_named(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness(policy=Policy((Rule(verdict="ask", approvals=2),)))
+        desk.go()
+        votes = [Vote(by=Identity(name="bob", source="os"), at=0.5), Vote(by=ANN, at=1.0)]
+        asked = desk.asked
+        both = asked.model_copy(update={"votes": votes})
+        desk.record.append(Decided(both, {"type": "approve"}, ANN, 1.0))
+        desk.go(Command(resume={asked.id: {"type": "approve"}}))
+        assert tools.sent == ["hello"]
+        assert desk.context.effects.grants[0].by == "bob, ann"  # type: ignore[attr-defined]
+
+    def test_what_takes_two_is_asked_again_as_it_was_edited(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = harness(policy=Policy((Rule(verdict="ask", approvals=2),)))
+        desk.go()
+        edit = {"name": "send", "args": {"text": "good day"}}
+        assert desk.decide({"type": "edit", "edited_action": edit}) is None
+        assert tools.sent == []
+        assert desk.asked.value["action_requests"][0]["args"] == {"text": "good day"}
+        assert desk.asked.value["approvals"] == 2
+
+
+class TestForks:
+    """Whatever the policy says, a person is told what an ancestor has done."""
+
+    ALLOW = Policy((Rule(verdict="allow"),))
+
+    def forked(self, harness: Callable[..., Harness], ancestor: str = "r-0") -> Harness:
+        desk = harness(policy=self.ALLOW)
+        desk.context.effects.ancestor = ancestor  # type: ignore[attr-defined]
+        return desk
+
+    def test_what_an_ancestor_has_done_is_done_again_on_a_person_s_word(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        desk = self.forked(harness)
+        assert desk.go() is None
+        assert tools.sent == []
+        description = desk.asked.value["action_requests"][0]["description"]
+        assert description.endswith("Run r-0, from which this one was forked, has done it already.")
+        assert desk.decide({"type": "approve"})
+        assert tools.sent == ["hello"]
+
+    def test_or_not_at_all(self, harness: Callable[..., Harness], tools: Tools) -> None:
+        desk = self.forked(harness)
+        desk.go()
+        assert desk.decide({"type": "reject", "message": "once"})
+        assert tools.sent == []
+
+    def test_what_no_ancestor_has_done_is_not_asked_about(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        assert self.forked(harness, ancestor="").go()
+        assert tools.sent == ["hello"]
 
 
 class TestOnce:

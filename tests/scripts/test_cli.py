@@ -2,16 +2,25 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
+from graph import Orchestrator
 from scripts.cli import app
+from storage.errors import Conflict
+from storage.leases import MOST_TRIES, claim
+from storage.records import Budget
 from tests.graph.conftest import LEASE, SUPPLY
+from tests.graph.stage import until
+from tests.scripted import Scripted, calls
+from tools.registry import Registry, reads
 
 NOTICE = "On what notice may the Tenant terminate the lease early?"
 MEMO = "Write a memo on early termination of the lease and publish it."
@@ -173,6 +182,275 @@ class TestDeciding:
         assert read(stocked("cancel", run_id, "--json"))["status"] == "cancelled"
         stocked("cancel", run_id, code=1)
         stocked("settle", run_id, "--outcome", "done", code=1)
+
+
+class TestLimits:
+    def test_a_run_asks_for_more_steps_and_goes_on_with_them(self, stocked: Cli) -> None:
+        unlimited = read(stocked("ask", NOTICE, "--json"))
+        asked = read(stocked("ask", NOTICE, "--max-steps", "2", "--json", code=3))
+        run_id, (interrupt,) = asked["run_id"], asked["interrupts"]
+        assert interrupt["kind"] == "budget"
+        assert interrupt["value"]["action_requests"][0]["args"]["steps"] == 4
+        shown = stocked("show", run_id).stdout
+        assert "budget of 2 steps" in shown
+        assert f"affidavit approve {run_id}" in shown
+
+        assert read(stocked("approve", run_id, "--json"))["status"] == "pending"
+        assert (
+            read(stocked("resume", run_id, "--json", code=3))["interrupts"][0]["kind"] == "budget"
+        )
+        stocked("approve", run_id, "--edit", '{"steps": 0}', code=1)
+        stocked("approve", run_id, "--edit", '{"steps": 60}')
+        assert read(stocked("resume", run_id, "--json"))["answer"] == unlimited["answer"]
+
+    def test_without_more_it_is_over(self, stocked: Cli) -> None:
+        run_id = read(stocked("ask", NOTICE, "--max-steps", "1", "--json", code=3))["run_id"]
+        ended = read(stocked("reject", run_id, "--reason", "too dear", "--json"))
+        assert ended["status"] == "cancelled"
+        assert "too dear" in ended["error"]
+        stocked("resume", run_id, code=1)
+
+    def test_the_offline_model_needs_no_tokens(self, stocked: Cli) -> None:
+        stocked("ask", NOTICE, "--max-tokens", "1", "--max-dollars", "0.0001")
+
+    def test_a_run_that_takes_too_long_has_failed_and_is_tried_again(self, stocked: Cli) -> None:
+        ended = read(stocked("ask", NOTICE, "--timeout", "0.001", "--json", code=1))
+        assert ended["status"] == "timeout"
+        assert "at work" in ended["error"]
+        assert "at work" in stocked("resume", ended["run_id"], code=1).stdout
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [("--max-steps", "0"), ("--max-tokens", "x"), ("--max-dollars", "0"), ("--timeout", "-1")],
+    )
+    def test_a_limit_that_is_none_is_wrong_usage(self, cli: Cli, wrong: tuple[str, str]) -> None:
+        cli("ask", NOTICE, *wrong, code=2)
+
+
+class TestABusyConversation:
+    @pytest.fixture
+    def waiting(self, stocked: Cli) -> tuple[str, str]:
+        """A run that waits for a person, and its thread."""
+        asked = read(stocked("ask", MEMO, "--json", code=3))
+        return asked["run_id"], asked["thread_id"]
+
+    def test_a_second_question_is_refused_or_takes_over(
+        self, stocked: Cli, waiting: tuple[str, str]
+    ) -> None:
+        run_id, thread = waiting
+        second = ("ask", NOTICE, "--thread", thread, "--json")
+        assert "decision" in read(stocked(*second, code=1))["error"]
+        stocked(*second, "--multitask-strategy", "rollback", code=2)
+
+        answered = read(stocked(*second, "--multitask-strategy", "interrupt"))
+        assert answered["status"] == "success"
+        first = read(stocked("show", run_id, "--json"))
+        assert first["status"] == "cancelled"
+        assert answered["run_id"] in first["error"]
+        stocked("approve", run_id, code=1)
+
+    def test_or_it_waits_for_its_turn(self, stocked: Cli, waiting: tuple[str, str]) -> None:
+        run_id, thread = waiting
+
+        def decide() -> None:
+            with Orchestrator.open() as desk:
+                until(lambda: len(desk.runs.of_thread(thread)) == 2)
+                (asked,) = desk.runs.get(run_id).interrupts
+                desk.runs.resume(run_id, {asked.id: {"type": "reject", "message": "no"}})
+                desk.drive(run_id)
+
+        deciding = threading.Thread(target=decide)
+        deciding.start()
+        told = stocked(
+            *("ask", NOTICE, "--thread", thread, "--multitask-strategy", "enqueue", "--json")
+        )
+        deciding.join()
+        assert read(told)["status"] == "success"
+        assert f"waits for run {run_id}" in " ".join(told.stderr.split())
+        assert read(stocked("show", run_id, "--json"))["status"] == "success"
+
+
+class TestSeveralQuestions:
+    @pytest.fixture
+    def asked(self, stocked: Cli) -> tuple[str, list[str]]:
+        """A run that asks about two objects at once, and the ids of its questions."""
+
+        def script(agent: str, form: str, payload: dict[str, Any]) -> Any:
+            if agent == "supervisor":
+                return {"question": payload["question"], "agents": ["custodian"]}
+            named = [{"key": name, "text": name} for name in ("a.txt", "b.txt")]
+            return calls(*[("put_object", args) for args in named])
+
+        with Orchestrator.open(model=Scripted(script=script)) as desk:
+            run = desk.invoke("Put a.txt and b.txt")
+        assert len(run.interrupts) == 2
+        return run.id, [interrupt.id for interrupt in run.interrupts]
+
+    def objects(self, cli: Cli) -> str:
+        listed = read(cli("ask", "List the objects in the bucket deliverables", "--json"))
+        return str(listed["answer"]["text"])
+
+    def test_they_are_named_and_decided_one_by_one(
+        self, stocked: Cli, asked: tuple[str, list[str]]
+    ) -> None:
+        run_id, (first, second) = asked
+        refused = read(stocked("approve", run_id, "--json", code=1))["error"]
+        for named in (first, second, "--interrupt", "--all"):
+            assert named in refused
+        shown = stocked("show", run_id).stdout
+        assert f"affidavit approve {run_id} --interrupt {first}" in shown
+
+        stocked("approve", run_id, "--interrupt", first)
+        assert read(stocked("resume", run_id, "--json", code=3))["interrupts"][0]["id"] == second
+        assert "already" in stocked("approve", run_id, "--interrupt", first, code=1).stderr
+        stocked("reject", run_id, "--reason", "no")  # only one is left
+        stocked("resume", run_id)
+        listed = self.objects(stocked)
+        assert ("a.txt" in listed) != ("b.txt" in listed)
+
+    def test_they_are_decided_together(self, stocked: Cli, asked: tuple[str, list[str]]) -> None:
+        run_id, _ = asked
+        stocked("approve", run_id, "--all", "--edit", '{"key": "c.txt", "text": "c"}', code=2)
+        decided = read(stocked("approve", run_id, "--all", "--json"))
+        assert (decided["status"], decided["interrupts"]) == ("pending", [])
+        stocked("resume", run_id)
+        listed = self.objects(stocked)
+        assert "a.txt" in listed
+        assert "b.txt" in listed
+
+    def test_they_are_rejected_together(self, stocked: Cli, asked: tuple[str, list[str]]) -> None:
+        run_id, _ = asked
+        stocked("reject", run_id, "--reason", "no", code=1)
+        stocked("reject", run_id, "--all", "--reason", "no")
+        stocked("resume", run_id)
+        assert "a.txt" not in self.objects(stocked)
+
+
+class Nothing(BaseModel):
+    """Arguments of the test's tool."""
+
+
+def look() -> tuple[str, Any]:
+    """Look."""
+    return "", None
+
+
+class TestForks:
+    def test_a_run_is_forked_where_it_published_and_asks_before_it_does_so_again(
+        self, stocked: Cli
+    ) -> None:
+        run_id = read(stocked("ask", MEMO, "--json", code=3))["run_id"]
+        stocked("approve", run_id)
+        done = read(stocked("resume", run_id, "--json"))
+        checkpoints = read(stocked("show", run_id, "--checkpoints", "--json"))
+        assert checkpoints[0]["next"] == []
+        at = next(each["checkpoint_id"] for each in checkpoints if "act" in each["next"])
+        assert f"{at}  step" in stocked("show", run_id, "--checkpoints").stdout
+
+        fork = read(stocked("fork", run_id, "--at", at, "--json", code=3))
+        assert fork["run_id"] != run_id
+        assert fork["thread_id"] != done["thread_id"]
+        (request,) = fork["interrupts"][0]["value"]["action_requests"]
+        assert f"Run {run_id}, from which this one was forked" in request["description"]
+        stocked("reject", fork["run_id"], "--reason", "once is enough")
+        assert (
+            "once is enough" in read(stocked("resume", fork["run_id"], "--json"))["answer"]["text"]
+        )
+
+        newest = read(stocked("fork", run_id, "--json"))  # its end: there is nothing left to do
+        assert newest["answer"] == done["answer"]
+
+    def test_what_is_not_there_cannot_be_forked(self, stocked: Cli) -> None:
+        run_id = read(stocked("ask", NOTICE, "--json"))["run_id"]
+        assert (
+            "no-such" in read(stocked("fork", run_id, "--at", "no-such", "--json", code=1))["error"]
+        )
+        stocked("fork", "r-0", code=1)
+
+    def test_a_run_of_another_version_is_refused_and_forked(self, stocked: Cli) -> None:
+        def one_tool_more(registry: Registry) -> None:
+            registry.add(reads(Nothing, look), "read")
+
+        with Orchestrator.open(tools=[one_tool_more]) as desk:
+            run = desk.invoke(NOTICE, budget=Budget(steps=2))
+            desk.runs.resume(run.id, {run.interrupts[0].id: {"type": "approve"}})
+        refused = stocked("resume", run.id, "--json", code=1)
+        assert "another version of its tools" in read(refused)["error"]
+        assert f"affidavit fork {run.id}" in refused.stderr
+        assert f"affidavit fork {run.id}" in stocked("show", run.id).stdout
+        fork = read(stocked("fork", run.id, "--json"))
+        assert "ninety days" in fork["answer"]["text"]
+
+
+class TestDeadRuns:
+    def test_they_are_listed_with_their_error_and_tried_again(self, stocked: Cli) -> None:
+        stocked("ask", NOTICE)
+        assert read(stocked("runs", "--dead", "--json")) == []
+        with Orchestrator.open() as desk:
+            run, runs = desk.runs.submit(NOTICE), desk.resources.runs
+            for _ in range(MOST_TRIES):
+                claim(runs, run.id, owner="dead", seconds=-1)
+            with pytest.raises(Conflict, match="given up"):
+                claim(runs, run.id, owner="dead", seconds=-1)
+        (entry,) = read(stocked("runs", "--dead", "--json"))
+        assert (entry["run_id"], entry["status"], entry["dead"]) == (run.id, "error", True)
+        assert "Given up after" in stocked("runs", "--dead").stdout
+        assert "Given up after" in stocked("runs").stdout
+
+        assert read(stocked("resume", run.id, "--json"))["status"] == "success"
+        assert read(stocked("runs", "--dead", "--json")) == []
+
+
+class TestAPolicyFile:
+    def test_two_persons_approve_or_nobody_has(
+        self, stocked: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rules = ("{verdict: allow, risk: read}", "{verdict: ask, approvals: 2}")
+        (tmp_path / "policy.yaml").write_text(f"rules: [{', '.join(rules)}]")
+        monkeypatch.setenv("AFFIDAVIT_POLICY", str(tmp_path / "policy.yaml"))
+        run_id = read(stocked("ask", MEMO, "--json", code=3))["run_id"]
+        half = read(stocked("approve", run_id, "--json"))
+        assert half["status"] == "interrupted"
+        (vote,) = half["interrupts"][0]["votes"]
+        assert "different persons" in stocked("approve", run_id, code=1).stderr
+        shown = stocked("show", run_id).stdout
+        assert f"It takes 2 persons; approved so far by: {vote['by']['name']}." in shown
+        stocked("resume", run_id, code=3)
+
+    def test_one_that_cannot_be_used_is_named(
+        self, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "policy.yaml").write_text("rules: [{verdict: perhaps}]")
+        monkeypatch.setenv("AFFIDAVIT_POLICY", str(tmp_path / "policy.yaml"))
+        error = read(cli("runs", "--json", code=1))["error"]
+        assert "policy.yaml" in error
+        assert "Rule 1, verdict" in error
+
+
+class TestVersionsOfADocument:
+    def test_the_newest_counts_and_the_older_can_be_read(
+        self, stocked: Cli, tmp_path: Path
+    ) -> None:
+        (old,) = read(stocked("add", "lease.txt", "--json"))
+        (tmp_path / "new.txt").write_text(LEASE.replace("ninety days", "sixty days"))
+        (new,) = read(stocked("add", "new.txt", "--version-of", old["id"], "--json"))
+        assert (new["id"], new["new"]) == (old["id"], True)
+        assert new["sha256"] != old["sha256"]
+        assert "sixty days" in read(stocked("ask", NOTICE, "--json"))["answer"]["text"]
+        assert "sixty days" in stocked("page", old["id"], "1").stdout
+        page = ("page", old["id"], "1", "--version")
+        assert "ninety days" in read(stocked(*page, old["sha256"], "--json"))["text"]
+        assert "sixty days" in read(stocked(*page, new["sha256"], "--json"))["text"]
+        stocked(*page, "0" * 64, code=1)
+
+    def test_it_is_one_file_of_a_document_that_is_there(self, stocked: Cli, tmp_path: Path) -> None:
+        (known,) = read(stocked("add", "lease.txt", "--json"))
+        (tmp_path / "new.txt").write_text("Another.")
+        stocked("add", "new.txt", "supply.txt", "--version-of", known["id"], code=2)
+        assert "d-0" in stocked("add", "new.txt", "--version-of", "d-0", code=1).stderr
+        again = stocked("add", "supply.txt", "--version-of", known["id"], "--json", code=1)
+        assert read(again) == []
+        assert "supply.txt" in again.stderr
 
 
 class TestLooking:

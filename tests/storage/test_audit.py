@@ -17,7 +17,7 @@ from storage.audit import (
     link,
     new_event,
 )
-from storage.errors import ConditionFailed
+from storage.errors import ConditionFailed, InvalidInput
 from storage.ports import Item
 from storage.signing import Signer
 from storage.workspace import Workspace
@@ -141,7 +141,7 @@ def test_canonical_json_is_one_text_for_one_value() -> None:
     assert (
         canonical({"b": [1, None, True], "a": "ü\n"}) == '{"a":"ü\\n","b":[1,null,true]}'.encode()
     )
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(InvalidInput, match="not JSON compliant"):
         canonical(float("nan"))
 
 

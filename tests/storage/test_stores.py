@@ -1,17 +1,20 @@
 """Documents, feedback, recordings and memory on the ports."""
 
 import time
+from collections.abc import Callable, Sequence
 
 import pytest
 from langgraph.store.memory import InMemoryStore
 
 from storage.documents import DocumentStore, document_id, sha256_of
-from storage.errors import LeaseLost, NotFound
+from storage.errors import Conflict, LeaseLost, NotFound
 from storage.feedback import FeedbackStore
 from storage.memory import TableStore
+from storage.ports import Action
 from storage.recordings import MODEL, TOOL, Recording, Recordings, spent
 from storage.records import Document, Identity, Page, Usage
 from storage.workspace import Workspace
+from tests.storage.steps import together
 
 
 @pytest.fixture
@@ -33,6 +36,16 @@ def add(store: DocumentStore, data: bytes, name: str = "lease.txt") -> Document:
         added_at=time.time(),
     )
     return store.add(document, [Page(number=1, locator="page 1", text=data.decode())], "1")
+
+
+def add_version(
+    store: DocumentStore, document_id: str, data: bytes, name: str = "new.txt"
+) -> Document:
+    sha256 = sha256_of(data)
+    store.keep_original(sha256, data)
+    version = Document(id="", name=name, sha256=sha256, status="ready", added_at=time.time())
+    pages = [Page(number=1, locator="page 1", text=data.decode())]
+    return store.add_version(document_id, version, pages, "1")
 
 
 class TestDocuments:
@@ -63,6 +76,97 @@ class TestDocuments:
                 documents.page(added, number)
 
 
+class TestVersions:
+    """A new version takes the place of the one before, which stays readable."""
+
+    def test_it_keeps_id_name_and_place(self, documents: DocumentStore) -> None:
+        first = add(documents, b"two years", "lease.txt")
+        add(documents, b"other", "other.txt")
+        order = [document.id for document in documents.all()]
+        second = add_version(documents, first.id, b"three years", "lease-2.txt")
+
+        assert (second.id, second.name) == (first.id, "lease.txt")
+        assert (second.sha256, second.older) == (sha256_of(b"three years"), [first.sha256])
+        assert documents.get(first.id) == second
+        assert [document.id for document in documents.all()] == order
+        assert second in documents.all()
+
+    def test_all_versions_stay_readable_oldest_first(self, documents: DocumentStore) -> None:
+        texts = [b"two years", b"three years", b"four years"]
+        document = add(documents, texts[0])
+        for text in texts[1:]:
+            document = add_version(documents, document.id, text)
+
+        hashes = [sha256_of(text) for text in texts]
+        assert [*document.older, document.sha256] == hashes
+        for sha256, text in zip(hashes, texts, strict=True):
+            assert documents.original(sha256) == text
+            assert documents.page(document, 1, sha256).text == text.decode()
+            assert documents.find(sha256) == document
+        assert documents.page(document, 1).text == "four years"
+
+    def test_a_version_of_another_document_is_none_of_this(self, documents: DocumentStore) -> None:
+        document, other = add(documents, b"two years"), add(documents, b"other", "other.txt")
+        with pytest.raises(NotFound, match="has no version"):
+            documents.page(document, 1, other.sha256)
+
+    @pytest.mark.parametrize("again", [b"two years", b"three years"], ids=["older", "newest"])
+    def test_the_same_bytes_again_are_no_new_version(
+        self, documents: DocumentStore, again: bytes
+    ) -> None:
+        first = add(documents, b"two years")
+        second = add_version(documents, first.id, b"three years")
+        with pytest.raises(Conflict, match=r"a version of lease\.txt already"):
+            add_version(documents, first.id, again)
+        assert documents.get(first.id) == second
+
+    def test_nor_are_the_bytes_of_another_document(self, documents: DocumentStore) -> None:
+        first, other = add(documents, b"two years"), add(documents, b"other", "other.txt")
+        with pytest.raises(Conflict, match=r"a version of other\.txt already"):
+            add_version(documents, first.id, b"other")
+        assert [documents.get(each.id) for each in (first, other)] == [first, other]
+        assert documents.find(other.sha256) == other
+
+    def test_to_add_what_is_a_version_already_adds_nothing(self, documents: DocumentStore) -> None:
+        first = add(documents, b"two years")
+        second = add_version(documents, first.id, b"three years")
+        assert add(documents, b"two years", "new.txt") == second
+        assert add(documents, b"three years", "new.txt") == second
+        assert list(documents.all()) == [second]
+
+    def test_of_two_at_once_one_is_the_next(
+        self, documents: DocumentStore, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = add(documents, b"two years")
+        table = workspace.tables.documents
+        transact = table.transact
+
+        def second_comes_between(actions: Sequence[Action]) -> None:
+            monkeypatch.setattr(table, "transact", transact)
+            add_version(documents, first.id, b"three years")
+            transact(actions)
+
+        monkeypatch.setattr(table, "transact", second_comes_between)
+        with pytest.raises(Conflict, match=r"lease\.txt has got another version meanwhile"):
+            add_version(documents, first.id, b"four years")
+        assert documents.get(first.id).sha256 == sha256_of(b"three years")
+        assert documents.find(sha256_of(b"four years")) is None
+
+        assert add_version(documents, first.id, b"four years").older == [
+            sha256_of(text) for text in (b"two years", b"three years")
+        ]
+
+    def test_of_the_same_two_at_once_one_is_entered(self, documents: DocumentStore) -> None:
+        first = add(documents, b"two years")
+        done = together(*[lambda: add_version(documents, first.id, b"three years")] * 2)
+        assert sum(isinstance(each, Conflict) for each in done) == 1
+        assert documents.get(first.id).older == [first.sha256]
+
+    def test_there_must_be_a_document(self, documents: DocumentStore) -> None:
+        with pytest.raises(NotFound, match="d-0"):
+            add_version(documents, "d-0", b"three years")
+
+
 def test_feedback_is_kept_with_its_run(workspace: Workspace) -> None:
     store = FeedbackStore(workspace.tables.feedback)
     ann = Identity(name="ann", source="os")
@@ -74,6 +178,53 @@ def test_feedback_is_kept_with_its_run(workspace: Workspace) -> None:
         ("up", "", "ann"),
         ("down", "The notice is 60 days.", "ann"),
     ]
+
+
+class TestFeedbackTwice:
+    """A form that is sent twice says one thing; a mind that is changed says another."""
+
+    @pytest.fixture
+    def said(self, workspace: Workspace) -> Callable[..., list[tuple[str, str]]]:
+        store = FeedbackStore(workspace.tables.feedback)
+
+        def say(*sayings: str, comment: str = "", by: str = "ann") -> list[tuple[str, str]]:
+            for rating in sayings:
+                store.add("r-1", rating, comment, Identity(name=by, source="os"))  # type: ignore[arg-type]
+            return [(each.created_by, each.rating) for each in store.of("r-1")]
+
+        return say
+
+    def test_the_same_twice_in_a_row_is_kept_once(
+        self, said: Callable[..., list[tuple[str, str]]]
+    ) -> None:
+        assert said("up", "up", "down", "down") == [("ann", "up"), ("ann", "down")]
+
+    def test_up_down_up_is_three(self, said: Callable[..., list[tuple[str, str]]]) -> None:
+        assert [rating for _, rating in said("up", "down", "up")] == ["up", "down", "up"]
+        assert [rating for _, rating in said("down", "up")] == ["up", "down", "up", "down", "up"]
+
+    def test_another_comment_says_more(self, said: Callable[..., list[tuple[str, str]]]) -> None:
+        said("down", comment="Wrong page.")
+        said("down", comment="Wrong page.")
+        assert len(said("down", comment="And the wrong year.")) == 2
+
+    def test_a_comment_with_stray_bytes_is_the_same_when_it_comes_again(
+        self, said: Callable[..., list[tuple[str, str]]]
+    ) -> None:
+        assert len(said("down", "down", comment="caf\udce9")) == 1
+
+    def test_what_others_say_in_between_changes_nothing(
+        self, said: Callable[..., list[tuple[str, str]]]
+    ) -> None:
+        said("up")
+        said("down", by="bob")
+        assert said("up") == [("ann", "up"), ("bob", "down")]
+
+    def test_a_click_that_is_doubled_counts_once(
+        self, said: Callable[..., list[tuple[str, str]]]
+    ) -> None:
+        together(*[lambda: said("up")] * 4)
+        assert said() == [("ann", "up")]
 
 
 class TestRecordings:
