@@ -35,7 +35,7 @@ from scripts.ground import BACKENDS, Ground, Place, grounds
 from scripts.reference import Trace, faults, recorded, requests_of, trace
 from scripts.watched import Point, When
 
-PATIENCE: Final = 180.0
+PATIENCE: Final = 400.0
 err = Console(stderr=True)
 
 # Children are forked from a server that has everything imported: real processes, quickly there.

@@ -47,7 +47,7 @@ DOCUMENTS: Final = {
     "1. Payment. Each invoice is payable within forty-five days of receipt.\n",
 }
 LOOK_SECONDS: Final = 0.02
-PATIENCE: Final = 120.0
+PATIENCE: Final = 300.0
 
 
 class ReferenceModel(OfflineModel):

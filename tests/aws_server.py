@@ -10,9 +10,9 @@ there are connections, so that one half-sent request holds up nobody, and then r
 dispatched one at a time. `POST /forget` deletes what is stored and keeps what it is stored in.
 
 One thing that moto passes over is done here, because the set-up relies on it: S3 refuses whoever
-names another owner of a bucket than it has. And one is done for the sake of time: for each action of
-a transaction moto copies a whole table deeply, to be able to go back; items are replaced and never
-changed, so that copying who has which item is enough.
+names another owner of a bucket than it has. And one is done for the sake of time: for each action
+of a transaction moto copies a whole table deeply, to be able to go back; items are replaced and
+never changed, so that copying who has which item is enough.
 """
 
 import copy

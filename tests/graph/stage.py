@@ -218,7 +218,7 @@ class Driving(threading.Thread):
     """Drives a run in a thread of its own; `outcome` is what came of it."""
 
     def __init__(self, desk: Orchestrator, run: Run, **options: Any) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self.desk, self.driven, self.options = desk, run, options
         self.outcome: Any = None
         self.start()
@@ -228,6 +228,12 @@ class Driving(threading.Thread):
             self.outcome = self.desk.drive(self.driven.id, **self.options)
         except Exception as error:  # noqa: BLE001 - it is the outcome
             self.outcome = error
+
+    def ended(self) -> Any:
+        """Wait until it lets go of the run, and return what came of it."""
+        self.join(20)
+        assert not self.is_alive(), "it drives on"
+        return self.outcome
 
 
 def until(holds: Callable[[], Any], seconds: float = 30) -> None:

@@ -195,6 +195,15 @@ class TestTokensAndDollars:
         decide(desk, run)
         assert desk.drive(run.id).status == "success"
 
+    def test_a_budget_of_next_to_nothing_is_one_too(self, open_desk: OpenDesk) -> None:
+        desk = open_desk(model=Billing(), graphs=CHAIN)
+        run = desk.invoke("go", graph="chain", budget=Budget(dollars=0.000_000_1))
+        (request,) = the_question(run, "budget").value["action_requests"]
+        assert "$0.00." not in request["description"]
+        more = decide(desk, run).budget.dollars
+        assert more
+        assert more >= 0.000_000_2
+
     def test_it_is_passed_by_no_more_than_the_calls_in_flight(self, open_desk: OpenDesk) -> None:
         """Three nodes ask at once, each within the budget; the fourth comes too late."""
 

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from graph import Orchestrator
 from graph.drive import take
@@ -111,8 +112,7 @@ class TestEnqueue:
             assert waiting.is_alive()
         assert desk.runs.get(second.id).status == "pending"
         assert desk.drive(first.id).status == "success"
-        waiting.join()
-        assert waiting.outcome.status == "success"
+        assert waiting.ended().status == "success"
         assert text(desk, second) == "n1 n2 n1 n2"
         assert first.id in said[0]
 
@@ -269,6 +269,21 @@ class TestAnIdOfOnesOwn:
         assert desk.runs.submit("go", graph="chain", run_id="import-7") == done
         assert len(desk.runs.list()) == 1
         assert kinds(desk, first).count("submitted") == 1
+
+    @pytest.mark.parametrize(
+        "given",
+        [{"said": ("a", "b")}, {"messages": [HumanMessage("hi")]}],
+        ids=["tuple", "message"],
+    )
+    def test_so_it_is_with_an_input_of_one_s_own(
+        self, desk: Orchestrator, given: dict[str, Any]
+    ) -> None:
+        """However it is kept, the same is the same."""
+        for _ in range(2):
+            run = desk.runs.submit("go", graph="chain", run_id="import-7", input=given)
+        assert [entry["run_id"] for entry in desk.runs.list()] == [run.id]
+        with pytest.raises(Conflict, match="import-7"):
+            desk.runs.submit("go", graph="chain", run_id="import-7", input={"said": ["c"]})
 
     def test_another_question_needs_another(self, desk: Orchestrator) -> None:
         desk.runs.submit("go", graph="chain", run_id="import-7")

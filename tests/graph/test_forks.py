@@ -212,6 +212,7 @@ class TestWhatWasNotDone:
 
         assert fork(open_for("a"), run, AGENT_IS_NEXT).status == "success"
         assert run.id in description(fork(open_for("b"), run, AGENT_IS_NEXT))
+        assert run.id in description(fork(open_for("a"), run, ACT_IS_NEXT))  # of the same call
         assert doer.done == ["b", "a"]
 
 

@@ -274,7 +274,8 @@ class TestExpiry:
         desk.runs.resume(run.id, {first.id: APPROVE})
         assert the_question(desk.drive(run.id)) == second
         clock.forward(HOUR / 2)
-        assert desk.drive(run.id).status == "success"
+        work_until(desk.worker(), done=lambda: desk.runs.get(run.id).ended)
+        assert desk.runs.get(run.id).status == "success"
         assert len(published(desk)) == 1
 
 

@@ -5,6 +5,7 @@ the test wants. Nothing here waits for the model: what is to end ends while it i
 """
 
 import asyncio
+import math
 import threading
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 from graph import Orchestrator
 from graph.drive import Drive, take
 from graph.settings import Settings
-from storage.errors import Conflict, LeaseLost, Unavailable
+from storage.errors import Conflict, InvalidInput, LeaseLost, Unavailable
 from storage.leases import MOST_TRIES
 from storage.ports import Absent, Item, Put
 from storage.records import Run
@@ -118,6 +119,13 @@ class TestTime:
         assert desk.invoke("go", graph="chain").status == "timeout"
         assert desk.runs.submit("go", graph="chain", timeout=0).timeout == 0
 
+    @pytest.mark.parametrize("seconds", [-1.0, math.nan])
+    def test_a_time_that_is_none_is_refused(self, open_desk: OpenDesk, seconds: float) -> None:
+        desk = open_desk(model=Billing(), graphs=GRAPHS)
+        with pytest.raises(InvalidInput):
+            desk.runs.submit("go", graph="chain", timeout=seconds)
+        assert desk.runs.list() == []
+
     def test_to_wait_for_a_person_takes_none(self, open_desk: OpenDesk, clock: Clock) -> None:
         model = Calling(wanted=[("put_object", {"key": "a.txt", "text": "a"})])
         desk = open_desk(model=model, graphs=GRAPHS)
@@ -128,6 +136,10 @@ class TestTime:
         done = desk.drive(run.id)
         assert done.status == "success"
         assert done.worked < HOUR
+
+        other = desk.invoke("go", graph="doing", timeout=HOUR)
+        clock.forward(24 * HOUR)
+        assert desk.runs.cancel(other.id).worked < HOUR
 
     def test_to_wait_for_one_s_turn_takes_none(self, open_desk: OpenDesk, clock: Clock) -> None:
         desk = open_desk(model=Billing(), graphs=GRAPHS)
@@ -174,8 +186,7 @@ class TestTime:
         driving = Driving(desk, run)
         assert pause.reached.wait(10)
         clock.forward(HOUR)
-        driving.join()
-        assert driving.outcome.status == "timeout"
+        assert driving.ended().status == "timeout"
 
         pause.over.set()
         again = desk.runs.retry(run.id)
@@ -209,7 +220,7 @@ class TestTime:
         until(lambda: desk.runs.get(run.id).ended)
         assert desk.runs.get(run.id).status == "timeout"
         tool.pause.over.set()  # what was called comes to its end, and nobody hears of it
-        driving.join()
+        driving.ended()
         assert tool.returned.wait(10)
 
         desk.runs.retry(run.id)
@@ -258,8 +269,7 @@ class TestCancelling:
         driving = Driving(desk, run)
         assert pause.reached.wait(10)
         assert desk.runs.cancel(run.id).status == "cancelled"
-        driving.join()
-        assert isinstance(driving.outcome, LeaseLost)
+        assert isinstance(driving.ended(), LeaseLost)
         assert not pause.over.is_set()
         assert desk.runs.get(run.id).status == "cancelled"
 
@@ -278,7 +288,7 @@ class TestCancelling:
         driving.join(3)
         waits_for_the_model = driving.is_alive()
         pause.over.set()
-        driving.join()
+        driving.ended()
         assert desk.runs.get(run.id).status == "cancelled"
         assert not waits_for_the_model
 
@@ -310,12 +320,16 @@ class TestDraining:
     def test_a_worker_that_stops_waits_no_longer_than_it_may(
         self, open_desk: OpenDesk, settings: Settings
     ) -> None:
+        """One that waited for the model would hear its answer, and come to the end of the step."""
         pause = Pause("n3")
         impatient = settings.model_copy(update={"drain_seconds": 0.1})
         model = Billing(meanwhile=pause)
         desk = open_desk(model=model, graphs=GRAPHS, settings=impatient)
         run = desk.runs.submit("go", graph="chain")
+        answering = threading.Timer(5, pause.over.set)
+        answering.start()
         work_until(desk.worker(), done=pause.reached.is_set)
+        answering.cancel()
 
         left = desk.runs.get(run.id)
         assert (left.status, left.tries, left.error) == ("pending", 0, "")

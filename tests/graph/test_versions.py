@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from graph import Context, Orchestrator
 from graph.desk import DESK, build_desk
+from graph.drive import take
 from graph.settings import Settings
 from graph.versions import versions_of
 from storage.errors import NotFound, OtherVersion
@@ -140,14 +141,29 @@ class TestAnotherVersion:
         with pytest.raises(OtherVersion):
             new.drive(run.id)
 
-    def test_a_worker_leaves_it_alone_and_works_on_others(self, open_desk: OpenDesk) -> None:
+    def test_a_worker_leaves_it_alone_and_works_on_others(
+        self, open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         old = open_desk(model=Billing(), graphs={"mine": chain(4)})
         theirs = decide(old, old.invoke("go", graph="mine", budget=TWO_STEPS))
         new = open_desk(model=Billing(), graphs={"mine": chain(5)})
-        ours = new.runs.submit("go", graph="mine")
-        work_until(new.worker(concurrency=1), done=lambda: new.runs.get(ours.id).ended)
-        assert new.runs.get(ours.id).status == "success"
+        queue, tried = new.resources.workspace.queue, list[str]()
+        for hint in queue.receive():
+            queue.delete(hint)
+
+        def trying(resources: Any, run_id: str, owner: str) -> Any:
+            tried.append(run_id)
+            return take(resources, run_id, owner)
+
+        monkeypatch.setattr("graph.worker.take", trying)
+        ours = [new.runs.submit("go", graph="mine") for _ in range(3)]
+        work_until(
+            new.worker(concurrency=1),
+            done=lambda: all(new.runs.get(run.id).ended for run in ours) and theirs.id in tried,
+        )
+        assert [new.runs.get(run.id).status for run in ours] == ["success"] * 3
         assert new.runs.get(theirs.id) == theirs
+        assert tried.count(theirs.id) == 1  # and not at every sweep
 
         work_until(old.worker(), done=lambda: old.runs.get(theirs.id).ended)
         assert old.runs.get(theirs.id).status == "success"

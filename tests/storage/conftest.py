@@ -1,5 +1,6 @@
 """Stores over the ports of whichever back end."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from storage.records import Identity
 from storage.runs import RunStore
 from storage.signing import Signer, open_signer
 from storage.workspace import Workspace
+from tests.storage.steps import Clock
 
 
 @pytest.fixture
@@ -29,3 +31,11 @@ def runs(workspace: Workspace, audit: AuditLog) -> RunStore:
 @pytest.fixture
 def ann() -> Identity:
     return Identity(name="ann", source="os")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the storage, which a test may put forward."""
+    made = Clock()
+    monkeypatch.setattr(time, "time", made)
+    return made

@@ -20,6 +20,17 @@ from storage.submission import Strategy, submit
 from storage.workspace import Workspace
 
 
+class Clock:
+    """The time of day, and whatever is added to it."""
+
+    def __init__(self) -> None:
+        self._time = time.time
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return self._time() + self.ahead
+
+
 def enter(
     runs: RunStore,
     by: Identity,

@@ -18,6 +18,7 @@ from storage.runs import RunStore
 from storage.verification import verify_run
 from storage.workspace import Workspace
 from tests.storage.steps import (
+    Clock,
     ask,
     checkpoint,
     due,
@@ -214,21 +215,21 @@ class TestExpiry:
         assert kinds(runs).count("decision") == 1
 
     def test_who_decided_just_in_time_is_not_overruled(
-        self, runs: RunStore, monkeypatch: pytest.MonkeyPatch
+        self, runs: RunStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The desk has read, and a decision made in the last moment is stored before it writes."""
         waiting(runs, question(expires_at=time.time() + 1000))
-        read, clock = runs.decided, time.time
+        read = runs.decided
 
         def read_then_decided(run_id: str) -> list[Decided]:
             found = read(run_id)
             monkeypatch.setattr(runs, "decided", read)
-            monkeypatch.setattr(time, "time", clock)
+            clock.ahead = 0
             decide(runs, "r-1", {"i-1": APPROVE}, ANN)
             return found
 
         monkeypatch.setattr(runs, "decided", read_then_decided)
-        monkeypatch.setattr(time, "time", lambda: clock() + 2000)
+        clock.ahead = 2000
         assert not expire(runs, "r-1")
         assert kept(runs).decided_by == ANN
 
@@ -243,12 +244,10 @@ class TestExpiry:
         assert expire(runs, "r-1")
         assert [each.id for each in runs.get("r-1").interrupts] == ["i-2"]
 
-    def test_who_had_approved_is_still_on_the_record(self, runs: RunStore) -> None:
-        at = time.time() + 0.2
-        waiting(runs, question(expires_at=at, approvals=2))
+    def test_who_had_approved_is_still_on_the_record(self, runs: RunStore, clock: Clock) -> None:
+        waiting(runs, question(expires_at=time.time() + 1000, approvals=2))
         decide(runs, "r-1", {"i-1": APPROVE}, ANN)
-        while time.time() < at:
-            time.sleep(0.01)
+        clock.ahead = 1000
         with pytest.raises(Conflict, match="expired"):
             decide(runs, "r-1", {"i-1": APPROVE}, BOB)
         assert expire(runs, "r-1")

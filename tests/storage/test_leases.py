@@ -15,6 +15,7 @@ from storage.stopping import retry, stop
 from storage.verification import verify_run
 from storage.workspace import Workspace
 from tests.storage.steps import (
+    Clock,
     ask,
     checkpoint,
     due,
@@ -28,24 +29,6 @@ from tests.storage.steps import (
 )
 
 ASK = Interrupt(id="i-1", kind="approval", value={})
-
-
-class Clock:
-    """The time of day, and whatever is added to it."""
-
-    def __init__(self) -> None:
-        self._time = time.time
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return self._time() + self.ahead
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(time, "time", made)
-    return made
 
 
 class TestDue:
