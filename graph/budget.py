@@ -44,7 +44,7 @@ def question_for_more(
     }
     limit = getattr(run.budget, part)
     asked = run.budget.model_copy(update={part: _as_much_again(limit, used[part])})
-    shown = {STEPS: f"{limit} steps", TOKENS: f"{limit:,} tokens", DOLLARS: f"${limit:.2f}"}[part]
+    shown = {STEPS: f"{limit} steps", TOKENS: f"{limit:,} tokens", DOLLARS: _dollars(limit)}[part]
     return Interrupt(
         id=f"b-{digest([run.id, 'budget', number])[:24]}",
         kind="budget",
@@ -68,4 +68,10 @@ def question_for_more(
 
 def _as_much_again(limit: float, used: float) -> float:
     more = max(2 * limit, used + limit)
-    return int(more) if isinstance(limit, int) else round(more, 6)
+    return int(more) if isinstance(limit, int) else float(f"{more:.6g}")
+
+
+def _dollars(limit: float | None) -> str:
+    """Write out a limit in dollars, however small."""
+    limit = limit or 0.0
+    return f"${limit:,.2f}" if limit >= 0.01 else "$" + f"{limit:.12f}".rstrip("0")

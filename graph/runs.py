@@ -4,6 +4,7 @@ What is asked for here is done in `storage.submission`, `storage.decisions` and 
 nothing here drives a run.
 """
 
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,6 +109,9 @@ class Runs:
         for document in documents:
             self._resources.library.store.get(document)
         settings = self._resources.settings
+        timeout = settings.run_timeout if timeout is None else timeout
+        if not 0 <= timeout < math.inf:
+            raise InvalidInput(f"A time-out is a number of seconds, 0 for none, not {timeout}.")
         run = Run(
             id=run_id or new_id("r"),
             thread_id=thread,
@@ -118,7 +122,7 @@ class Runs:
             input=input,
             model=model_name(self._resources.model),
             budget=budget or settings.budget,
-            timeout=settings.run_timeout if timeout is None else timeout,
+            timeout=timeout,
         )
         entered = submit(
             self._resources.runs,

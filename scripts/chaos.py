@@ -30,9 +30,12 @@ from scripts.crash_child import be_impatient, print_to
 from scripts.ground import BACKENDS, Backend, Ground, Place, grounds
 
 WORKERS: Final = 8
-CONCURRENCY: Final = 6
+CONCURRENCY: Final = 3
 LEASE_SECONDS: Final = 1.5
-PATIENCE: Final = 600.0
+ENDS_A_BLOW: Final = 2
+"""Runs that end from one blow to the next: however slow the machine is, no run meets so many
+without a step forward that it is given up."""
+PATIENCE: Final = 900.0
 children = multiprocessing.get_context("forkserver")
 children.set_forkserver_preload(["__main__", "scripts.chaos"])
 
@@ -89,13 +92,16 @@ class Herd:
         child.start()
         return child
 
-    def disturb(self) -> None:
-        """Kill or stop a worker, or continue those that were stopped for long enough."""
+    def wake(self) -> None:
+        """Continue those that were stopped for long enough."""
         now = time.monotonic()
         for child, until in list(self._stopped.items()):
             if until < now:
                 os.kill(child.pid, signal.SIGCONT)
                 del self._stopped[child]
+
+    def disturb(self) -> None:
+        """Kill or stop a worker."""
         child = self._chance.choice([c for c in self._at_work if c not in self._stopped])
         if self._chance.random() < 0.5:
             child.kill()
@@ -104,7 +110,7 @@ class Herd:
             self.killed += 1
         elif len(self._stopped) < WORKERS // 2:
             os.kill(child.pid, signal.SIGSTOP)
-            self._stopped[child] = now + LEASE_SECONDS * self._chance.uniform(1.2, 2.0)
+            self._stopped[child] = time.monotonic() + LEASE_SECONDS * self._chance.uniform(1.2, 2.0)
             self.stopped += 1
 
     def end(self) -> None:
@@ -125,15 +131,19 @@ def disturbed(ground: Ground, runs: int, threads: int, seed: int) -> tuple[list[
         (place.home / "policy.yaml").write_text(tally.POLICY)
         with opened(place.workspace, ground.settings(place)) as desk:
             entered = tally.enter(desk, threads, runs)
-            since = time.monotonic()
-            herd = Herd(ground, place, random.Random(seed))
+            since, spared = time.monotonic(), runs
+            chance = random.Random(seed)
+            herd = Herd(ground, place, chance)
             try:
                 while (left := tally.left(desk, entered)) and time.monotonic() - since < PATIENCE:
                     print(
                         f"\r{ground.name}: {left} runs left ", end="", file=sys.stderr, flush=True
                     )
-                    time.sleep(herd._chance.uniform(0.1, 0.6))  # noqa: SLF001
-                    herd.disturb()
+                    time.sleep(chance.uniform(0.05, 0.25))
+                    herd.wake()
+                    if left <= spared:
+                        herd.disturb()
+                        spared = left - ENDS_A_BLOW
             finally:
                 herd.end()
             wrong = [*tally.wrong(desk, entered)]

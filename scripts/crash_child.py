@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 import graph.drive
 import graph.reporter
 import graph.worker
+import storage.leases
 import storage.trail
 from graph import Orchestrator
 from scripts.reference import LOOK_SECONDS, ReferenceModel, converse, working
@@ -136,6 +137,7 @@ def _stand_still(renewal: _Renewal) -> None:
     graph.worker.SWEEP_SECONDS = NEVER  # type: ignore[misc]
     graph.worker.HINT_SECONDS = NEVER  # type: ignore[misc]
     graph.worker.HEARTBEAT_SECONDS = int(NEVER)  # type: ignore[misc]
+    storage.leases.DUE_MOVES_BELOW = 1.0  # type: ignore[misc] # it always moves
 
     async def renew_once(self: graph.drive.Drive) -> None:
         while not renewal._wanted.is_set():  # noqa: ASYNC110, SLF001 - no thread is kept waiting

@@ -39,6 +39,8 @@ from storage.trail import Trail
 
 MOST_TRIES: Final = 5
 """Claims without a new checkpoint before a run is given up."""
+DUE_MOVES_BELOW: Final = 0.5
+"""The part of a lease that is left when a renewal also moves the run among what is due."""
 
 
 class Ownership:
@@ -86,7 +88,7 @@ class Ownership:
             expires_at, due_at = now + self._seconds, lease.due_at
             # Sweepers need not look before the lease runs out; moving the entry each time would
             # cost more than it spares them.
-            if due_at < to_ms(now + self._seconds / 2):
+            if due_at < to_ms(now + self._seconds * DUE_MOVES_BELOW):
                 due_at = to_ms(expires_at)
             renewed = lease.changed(owner=self._owner, expires_at=expires_at, due_at=due_at)
             try:

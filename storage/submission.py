@@ -23,7 +23,7 @@ from storage.stopping import stopped
 Strategy = Literal["reject", "enqueue", "interrupt"]
 STRATEGIES: Final[tuple[Strategy, ...]] = ("reject", "enqueue", "interrupt")
 _TRIES: Final = 50
-_ASKED: Final = ("question", "thread_id", "graph", "documents", "input", "forked_from")
+_ASKED: Final = {"question", "thread_id", "graph", "documents", "input", "forked_from"}
 """What makes a run another one than the one that was entered under its id."""
 
 
@@ -77,7 +77,9 @@ def submit(
 
 
 def _same(runs: RunStore, found: Run, run: Run) -> Run:
-    if any(getattr(found, name) != getattr(run, name) for name in _ASKED):
+    # What was kept has gone through JSON: a tuple came back as a list.
+    kept, given = (each.model_dump(mode="json", include=_ASKED) for each in (found, run))
+    if kept != given:
         raise Conflict(f"The id {run.id!r} was given to another question; take a new one.")
     return runs.get(found.id)
 
