@@ -18,10 +18,10 @@ demo: $(READY)  ## add four samples, ask three questions, publish a memo
 	@$(BIN)/affidavit demo
 
 test: $(READY)  ## the tests, in parallel
-	@$(BIN)/pytest -n auto -m "not slow"
+	@$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
 slow: $(READY)  ## the whole of what `test` samples
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --dist worksteal
 
 check: $(READY)  ## format, lint, types, import contract, template
 	@$(BIN)/ruff format --check .

@@ -31,7 +31,7 @@ from scripts.ground import BACKENDS, Backend, Ground, Place, grounds
 
 WORKERS: Final = 8
 CONCURRENCY: Final = 3
-LEASE_SECONDS: Final = 1.5
+LEASE_SECONDS: Final[dict[Backend, float]] = {"embedded": 1.5, "aws": 4.0}
 ENDS_A_BLOW: Final = 2
 """Runs that end from one blow to the next: however slow the machine is, no run meets so many
 without a step forward that it is given up."""
@@ -80,12 +80,13 @@ class Herd:
 
     def __init__(self, ground: Ground, place: Place, chance: random.Random) -> None:
         self._ground, self._place, self._chance = ground, place, chance
+        self._lease = LEASE_SECONDS[ground.name]
         self._stopped: dict[Any, float] = {}
         self.killed = self.stopped = 0
         self._at_work = [self._start() for _ in range(WORKERS)]
 
     def _start(self) -> Any:
-        environment = self._ground.environment(self._place, lease=LEASE_SECONDS)
+        environment = self._ground.environment(self._place, lease=self._lease)
         environment["AFFIDAVIT_POLICY"] = str(self._place.home / "policy.yaml")
         args = (environment, self._place.workspace, self._place.home / "log")
         child: Any = children.Process(target=work, args=args)
@@ -110,14 +111,14 @@ class Herd:
             self.killed += 1
         elif len(self._stopped) < WORKERS // 2:
             os.kill(child.pid, signal.SIGSTOP)
-            self._stopped[child] = time.monotonic() + LEASE_SECONDS * self._chance.uniform(1.2, 2.0)
+            self._stopped[child] = time.monotonic() + self._lease * self._chance.uniform(1.2, 2.0)
             self.stopped += 1
 
     def end(self) -> None:
         """Let all of them end in good order, those that were stopped too."""
         for child in self._stopped:
             os.kill(child.pid, signal.SIGCONT)
-        time.sleep(LEASE_SECONDS)  # whatever they still write, they have written
+        time.sleep(self._lease)  # whatever they still write, they have written
         for child in self._at_work:
             with suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGTERM)

@@ -94,9 +94,9 @@ class Matrix:
         whens: dict[str, When] = {"before": "before", "after": "after"}
         return [Point(name, int(n), whens[when]) for when, n, name in rows]
 
-    def playing(self, place: Place, *, endpoint: str = "") -> Play:
-        """Return what is played at a place."""
-        environment = self.ground.environment(place, endpoint=endpoint)
+    def playing(self, place: Place, **options: Any) -> Play:
+        """Return what is played at a place; for the options see `Ground.environment`."""
+        environment = self.ground.environment(place, **options)
         return Play(environment, place.workspace, place.home / "asked")
 
     def _asked_again(self, known: Counter[str], later: list[str]) -> Iterator[str]:

@@ -80,12 +80,15 @@ class Storm:
         self._lock = Lock()
         self.calls = self.errors = 0
 
-    def once(self, fault: Fault) -> Any:
-        """Return a chooser by which each call meets an error at its first attempt."""
+    def once(self, fault: Fault, every: int = 1) -> Any:
+        """Return a chooser by which a call meets an error at its first attempt.
+
+        `every`: each call does, or every second one, or every third …
+        """
 
         def choose(request: Request) -> Fault:
             first = "attempt=1" in request.headers.get("amz-sdk-request", "attempt=1")
-            return self._counted(fault if first else passes)
+            return self._counted(fault if first and self.calls % every == 0 else passes)
 
         return choose
 
@@ -104,19 +107,20 @@ class Storm:
         return fault
 
 
-def each_once(ground: Ground) -> Iterator[tuple[str, list[str]]]:
+def each_once(ground: Ground, every: int) -> Iterator[tuple[str, list[str]]]:
     """Yield for each error what became of the conversation in which every call met it once."""
     matrix = Matrix(ground)
     matrix.enumerate()
     for number, (name, fault) in enumerate(ERRORS.items()):
         storm = Storm()
-        with ground.place(number) as place, proxied(ground, storm.once(fault)) as endpoint:
-            what = replace(matrix.playing(place, endpoint=endpoint), read_seconds=READ_SECONDS)
+        with ground.place(number) as place, proxied(ground, storm.once(fault, every)) as endpoint:
+            playing = matrix.playing(place, endpoint=endpoint, lease=LEASE_SECONDS)
+            what = replace(playing, read_seconds=READ_SECONDS)
             _, code = join(what)
             wrong = [] if code == 0 else [f"exit {code}\n{said(what)}"]
             with ground.desk(place) as desk:
                 wrong += faults(desk, matrix.expected)
-            yield f"{name}, once at each of {storm.errors} calls", wrong
+            yield f"{name}, once at each of {storm.errors} calls of {storm.calls}", wrong
 
 
 @contextmanager
@@ -175,21 +179,22 @@ def _wrong_tries(desk: Orchestrator, entered: Mapping[str, Sequence[str]]) -> It
                     yield f"{name}: {progress[epoch]} checkpoints, and tries {claims}"
 
 
-def storms(ground: Ground, runs: int, seed: int) -> Iterator[tuple[str, list[str]]]:
+def storms(ground: Ground, runs: int, seed: int, every: int) -> Iterator[tuple[str, list[str]]]:
     """Yield what each storm did, and what went wrong in it."""
-    yield from each_once(ground)
+    yield from each_once(ground, every)
     yield at_random(ground, runs, seed)
 
 
 def main(
     runs: Annotated[int, typer.Option(min=1)] = 200,
-    seed: Annotated[int, typer.Option(help="Which calls fail.")] = 1,
+    seed: Annotated[int, typer.Option(help="Which calls fail, at random.")] = 1,
+    every: Annotated[int, typer.Option(min=1, help="Each n-th call meets each error once.")] = 1,
 ) -> None:
     """Let services fail, and see that nothing is lost, doubled or out of order."""
     failed = False
     with grounds(["aws"]) as (ground,):
         since = time.monotonic()
-        for done, wrong in storms(ground, runs, seed):
+        for done, wrong in storms(ground, runs, seed, every):
             failed = failed or bool(wrong)
             print(f"{done}, {time.monotonic() - since:.0f} s")
             print(*wrong, sep="\n") if wrong else print("  nothing lost, doubled or out of order")

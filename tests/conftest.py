@@ -2,6 +2,7 @@
 
 import os
 import socket
+import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from storage.backend import Backend, open_aws, open_embedded
 from storage.workspace import Workspace
 from tests.aws import Aws, start
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +28,23 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the tests of whole runs, the ordinary suite runs each second one on AWS; `slow` all.
+
+    Above the storage no code knows which back end it has, and over the network a run takes seconds.
+    """
+    for item in items:
+        given = getattr(item, "callspec", None)
+        of_runs = item.path.relative_to(HERE).parts[0] not in ("storage", "kill")
+        if of_runs and given and "aws" in given.params.values() and _second(item.nodeid):
+            item.add_marker(pytest.mark.slow)
+
+
+def _second(name: str) -> bool:
+    return zlib.crc32(name.encode()) % 2 == 1
 
 
 @pytest.hookimpl(wrapper=True)

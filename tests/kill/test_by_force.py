@@ -28,14 +28,17 @@ def run(script: str, *arguments: str) -> str:
     return ended.stdout
 
 
-@pytest.mark.parametrize("backend", ["embedded", "aws"])
 @pytest.mark.parametrize(
-    ("blow", "sample"),
+    ("backend", "blow", "sample"),
     [
-        ("kill", ["--sample", "12"]),
-        ("fail", ["--sample", "8"]),
-        pytest.param("kill", [], marks=WHOLE),
-        pytest.param("fail", [], marks=WHOLE),
+        ("embedded", "kill", ["--sample", "16"]),
+        ("embedded", "fail", ["--sample", "8"]),
+        ("aws", "kill", ["--sample", "4"]),
+        ("aws", "fail", ["--sample", "2"]),
+        pytest.param("embedded", "kill", [], marks=WHOLE),
+        pytest.param("embedded", "fail", [], marks=WHOLE),
+        pytest.param("aws", "kill", [], marks=WHOLE),
+        pytest.param("aws", "fail", [], marks=WHOLE),
     ],
 )
 def test_every_call_of_the_reference_run(backend: str, blow: str, sample: list[str]) -> None:
@@ -45,16 +48,23 @@ def test_every_call_of_the_reference_run(backend: str, blow: str, sample: list[s
     assert int(held) >= (int(sample[1]) if sample else 500)
 
 
-@pytest.mark.parametrize("backend", ["embedded", "aws"])
-@pytest.mark.parametrize(("runs", "threads"), [(40, 10), pytest.param(300, 60, marks=WHOLE)])
+@pytest.mark.parametrize(
+    ("backend", "runs", "threads"),
+    [
+        ("embedded", 40, 10),
+        ("aws", 10, 5),
+        pytest.param("embedded", 300, 60, marks=WHOLE),
+        pytest.param("aws", 300, 60, marks=WHOLE),
+    ],
+)
 def test_workers_that_are_killed_and_stopped(backend: str, runs: int, threads: int) -> None:
     arguments = ["--runs", str(runs), "--threads", str(threads)]
     assert HELD in run("chaos.py", "--backend", backend, *arguments)
 
 
-@pytest.mark.parametrize("runs", [12, pytest.param(200, marks=WHOLE)])
-def test_services_that_fail(runs: int) -> None:
-    said = run("error_storm.py", "--runs", str(runs))
+@pytest.mark.parametrize(("runs", "every"), [(4, 20), pytest.param(200, 1, marks=WHOLE)])
+def test_services_that_fail(runs: int, every: int) -> None:
+    said = run("error_storm.py", "--runs", str(runs), "--every", str(every))
     assert said.count(HELD) == 5  # four errors at every call, and all of them at random
 
 
