@@ -51,6 +51,11 @@ class Play:
     read_seconds: float = 0.0
     """How long clients of AWS wait for an answer; 0: as long as they do."""
 
+    @property
+    def hit(self) -> Path:
+        """A file that is there once the process has come to the point where it is killed."""
+        return self.log.with_suffix(".hit")
+
 
 def play(what: Play) -> None:
     """Play the conversation, or what is left of it, in this process."""
@@ -105,6 +110,7 @@ def _hook(what: Play, noted: list[Point]) -> Callable[[Point], None]:
         noted.append(point)
         if point == what.point:
             if what.blow == "kill":
+                what.hit.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             raise Unavailable(f"The storage failed {point}.")
 

@@ -36,6 +36,8 @@ from scripts.reference import Trace, faults, recorded, requests_of, trace
 from scripts.watched import Point, When
 
 PATIENCE: Final = 400.0
+_LOST: Final = 255
+"""What `multiprocessing` says of a process whose exit status did not come through."""
 err = Console(stderr=True)
 
 # Children are forked from a server that has everything imported: real processes, quickly there.
@@ -120,7 +122,8 @@ class Matrix:
                 reached = code == 0 and _reached(points, point)
                 wrong = [] if reached else [f"not reached: exit {code}\n{said(what)}"]
             else:
-                wrong = [] if code == -signal.SIGKILL else [f"not reached: exit {code}"]
+                reached = hit.hit.exists() and code in (-signal.SIGKILL, _LOST)
+                wrong = [] if reached else [f"not reached: exit {code}"]
                 known = recorded(desk)
                 child, code = join(what)
                 if code != 0:
