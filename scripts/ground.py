@@ -117,6 +117,8 @@ class Ground:
                 self._stock_as_template(place)
             yield place
         finally:
+            if self.aws:
+                self.aws.forget(slot)
             self.slots.put(slot)
             shutil.rmtree(place.home, ignore_errors=True)
 

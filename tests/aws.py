@@ -61,10 +61,10 @@ class Aws:
             **self.environment(),
         }
 
-    def forget(self) -> None:
-        """Delete all data; the tables, buckets, queues and log groups stay."""
+    def forget(self, prefix: str = "") -> None:
+        """Delete all data, or those of a prefix; tables, buckets, queues and log groups stay."""
         connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"))
-        connection.request("POST", "/forget")
+        connection.request("POST", f"/forget?{prefix}")
         assert connection.getresponse().status == 204
         connection.close()
 

@@ -7,7 +7,8 @@ whoever started it is gone, however that came about.
 
 moto loses updates under threads and tears transactions. So bodies are read by as many threads as
 there are connections, so that one half-sent request holds up nobody, and then requests are
-dispatched one at a time. `POST /forget` deletes what is stored and keeps what it is stored in.
+dispatched one at a time. `POST /forget` deletes what is stored and keeps what it is stored in;
+`POST /forget?P` only where P is in the name.
 
 One thing that moto passes over is done here, because the set-up relies on it: S3 refuses whoever
 names another owner of a bucket than it has. And one is done for the sake of time: for each action
@@ -58,7 +59,7 @@ class OneAtATime:
         environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         with self._turn:
             if environ["PATH_INFO"] == FORGET:
-                forget()
+                forget(environ.get("QUERY_STRING", ""))
                 start_response("204 No Content", [])
                 return []
             if is_anothers(environ):
@@ -78,7 +79,7 @@ class OneAtATime:
             if b"Messages" in b"".join(answer) or time.monotonic() >= deadline:
                 start_response(*begun[0])
                 return answer
-            time.sleep(0.02)
+            time.sleep(0.05)
 
 
 def _begin(begun: list[tuple[str, Any]], status: str, headers: Any, _: Any = None) -> None:
@@ -86,7 +87,9 @@ def _begin(begun: list[tuple[str, Any]], status: str, headers: Any, _: Any = Non
 
 
 class Quiet(WSGIRequestHandler):
-    """A handler that says nothing about requests."""
+    """A handler that keeps connections open, and says nothing about requests."""
+
+    protocol_version = "HTTP/1.1"
 
     def log_request(self, *args: Any) -> None:
         pass
@@ -99,31 +102,35 @@ def is_anothers(environ: dict[str, Any]) -> bool:
     return bool(named and owners) and named not in owners
 
 
-def forget() -> None:
-    """Delete items, objects, messages, events and metrics; keep tables, buckets and the rest."""
-    for table in _all(dynamodb_backends, "tables"):
+def forget(prefix: str) -> None:
+    """Delete items, objects, messages, events and metrics; keep tables, buckets and the rest.
+
+    With a prefix, only of what has it in its name; metrics have none.
+    """
+    for table in _all(dynamodb_backends, "tables", prefix):
         table.items.clear()
-    for bucket in _all(s3_backends, "buckets"):
+    for bucket in _all(s3_backends, "buckets", prefix):
         for key in list(bucket.keys):
             versions = bucket.keys.getlist(key)
             # Popping a key closes the files of its versions, and a mark of deletion has none.
             versions[:] = [version for version in versions if hasattr(version, "dispose")]
             bucket.keys.pop(key)
-    for queue in _all(sqs_backends, "queues"):
+    for queue in _all(sqs_backends, "queues", prefix):
         queue._messages, queue._pending_messages = [], set()
-    for group in _all(logs_backends, "groups"):
+    for group in _all(logs_backends, "groups", prefix):
         group.streams.clear()
-    for account in cloudwatch_backends.values():
+    for account in cloudwatch_backends.values() if not prefix else ():
         for backend in account.values():
             backend.metric_data.clear()
 
 
-def _all(backends: Any, kept: str) -> list[Any]:
+def _all(backends: Any, kept: str, prefix: str) -> list[Any]:
     return [
         resource
         for account in backends.values()
         for backend in account.values()
         for resource in getattr(backend, kept).values()
+        if prefix in resource.name
     ]
 
 
