@@ -34,7 +34,7 @@ from scripts.chaos import children, opened, work
 from scripts.crash_matrix import Matrix, join, said
 from scripts.ground import Ground, Place, grounds
 from scripts.reference import faults
-from storage.checkpoint_layout import CHECKPOINTS, partition
+from storage.checkpoint_layout import CHECKPOINTS, epoch_of, is_checkpoint, partition
 from storage.fence import load_fences
 from tests.faults import Fault, Faults, Request, hangs_up, passes, refuses
 
@@ -169,8 +169,8 @@ def _wrong_tries(desk: Orchestrator, entered: Mapping[str, Sequence[str]]) -> It
     table = desk.resources.workspace.tables.checkpoints
     for thread, names in entered.items():
         rows = table.query(partition(thread), prefix=CHECKPOINTS)
-        counted = load_fences(table, thread).admit(rows)
-        progress = Counter(int(str(item.body["epoch"])) for item in counted)
+        counted = filter(is_checkpoint, load_fences(table, thread).admit(rows))
+        progress = Counter(map(epoch_of, counted))
         for name in names:
             events = [each.event for each in desk.runs.events(name, follow=False)]
             claims = [(e.epoch, int(e.data["tries"])) for e in events if e.kind == "claimed"]

@@ -1,91 +1,186 @@
-"""Deleting, pruning and copying threads, for `storage.checkpointer`.
+"""Deleting, pruning, copying and sweeping threads, for `storage.checkpointer`.
 
-What finds a thing is deleted after it, so that a second call after a crash finds what is left. The
-caller holds the thread's lease where there is one: nobody writes to the thread meanwhile.
+What finds a thing is deleted after it, so that a second call after a crash finds what is left. What
+others refer to is written into them first. The caller holds the thread's lease where there is one:
+nobody writes to the thread meanwhile.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import cast
+from typing import Any, Final, cast
 
+from storage.channels import Channels, Memory, Row
 from storage.checkpoint_layout import (
     CHECKPOINTS,
-    WRITES,
     Place,
     directory_entries,
     id_of,
+    is_checkpoint,
+    made_at,
+    namespace_entry,
+    namespaces,
     ns_of,
+    parent_of,
     partition,
-    refs_of,
+    run_of,
 )
 from storage.keys import key
 from storage.ports import Blobs, Item, Table
-from storage.segments import Ref, Segments
+from storage.segments import Segments
+from storage.trees import refs_of
 
+_DELETED: Final = "d"
+"""An item that names the runs of a thread while it is deleted."""
 Accepts = Callable[[str, Iterable[Item]], Iterator[Item]]
 
 
 class Upkeep:
-    """Maintains the threads of one table and bucket, without reading a value."""
+    """Maintains the threads of one table and bucket."""
 
-    def __init__(self, table: Table, blobs: Blobs, segments: Segments) -> None:
-        self._table = table
-        self._blobs = blobs
-        self._segments = segments
+    def __init__(self, table: Table, blobs: Blobs, memory: Memory, channels: Channels) -> None:
+        self._table, self._blobs = table, blobs
+        self._memory, self._channels = memory, channels
+        self._segments = Segments(table, blobs)
 
     def delete_thread(self, thread_id: str) -> None:
-        """Delete a thread: no item and no object is left."""
+        """Delete a thread: no item and no object is left.
+
+        The newest goes first, and what checkpoints share last: cut off, what is left is whole.
+        """
         pk = partition(thread_id)
-        rows = self._table.query(pk, prefix=CHECKPOINTS)
-        entries = {
-            entry
-            for run_id in ["", *{cast(str, item.body["run_id"]) for item in rows}]
-            for entry in directory_entries(thread_id, run_id)
-        }
-        # Checkpoints last: they name the runs whose directory entries must go.
-        others = [(pk, i.sk) for i in self._table.query(pk) if not i.sk.startswith(CHECKPOINTS)]
-        self._table.batch_write((), others)
+        rows = [*self._table.query(pk)]
+        runs = {run for row in rows if row.sk == _DELETED for run in _runs_of(row)}
+        runs |= {run_of(row) for row in rows if row.sk.startswith(CHECKPOINTS)}
+        if rows:
+            self._table.put(Item(pk, _DELETED, {"runs": cast(Any, sorted(runs))}))
+        line = sorted(
+            (row for row in rows if row.sk.startswith(CHECKPOINTS)),
+            key=lambda row: (id_of(row), not is_checkpoint(row)),
+            reverse=True,
+        )
+        self._table.batch_write((), [(pk, row.sk) for row in line])
+        others = {row.sk for row in rows} - {row.sk for row in line} - {_DELETED}
+        self._table.batch_write((), [(pk, sk) for sk in sorted(others)])
         for info in list(self._blobs.list(f"{pk}/")):
             self._blobs.delete(info.key)
+        entries = {entry for run in ["", *runs] for entry in directory_entries(thread_id, run)}
         self._table.batch_write((), sorted(entries))
-        checkpoints = [(pk, i.sk) for i in self._table.query(pk, prefix=CHECKPOINTS)]
-        self._table.batch_write((), checkpoints)
+        self._table.delete(pk, _DELETED)
+        self._memory.forget(pk)
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Delete the checkpoints that runs have written, with their writes."""
+        """Delete the checkpoints that runs have written, with their writes.
+
+        Those from which a `DeltaChannel` of another run is rebuilt stay: without them its value
+        would be another one.
+        """
         for run_id in run_ids:
             for entry in list(self._table.query(key("run", run_id))):
                 thread_id = cast(str, entry.body["thread_id"])
-                rows = list(self._table.query(partition(thread_id), prefix=CHECKPOINTS))
-                self.drop(thread_id, [i for i in rows if i.body["run_id"] == run_id])
+                rows = self._checkpoints(thread_id)
+                needed = self._needed(thread_id, rows, [i for i in rows if run_of(i) != run_id])
+                self.drop(thread_id, [i for i in rows if i.sk not in needed])
                 self._table.delete(entry.pk, entry.sk)
+
+    def _checkpoints(self, thread_id: str) -> list[Item]:
+        rows = self._table.query(partition(thread_id), prefix=CHECKPOINTS)
+        return [row for row in rows if is_checkpoint(row)]
 
     def drop(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
         """Delete checkpoints of a thread with their writes, then the values nobody names."""
         pk = partition(thread_id)
+        self._memory.forget(pk)
+        for ns in {ns_of(item) for item in checkpoints}:
+            self.detach(thread_id, ns, {id_of(i) for i in checkpoints if ns_of(i) == ns})
         for item in checkpoints:
-            writes = Place(thread_id, ns_of(item)).writes(id_of(item))
-            found = self._table.query(pk, prefix=writes)
+            found = self._table.query(pk, prefix=Place(thread_id, ns_of(item)).writes(id_of(item)))
             self._table.batch_write((), [(pk, write.sk) for write in found])
         self._table.batch_write((), [(pk, item.sk) for item in checkpoints])
-        self._segments.keep(pk, self._named(pk))
+        left = {run_of(item) for item in self._checkpoints(thread_id)}
+        for run_id in {run_of(item) for item in checkpoints} - left:
+            entries = directory_entries(thread_id, run_id)
+            self._table.batch_write((), entries[1:] if left else entries)
+        if left:
+            self.sweep(thread_id)
+        else:
+            self.delete_thread(thread_id)
 
-    def keep_latest(
-        self, thread_id: str, accepts: Accepts, deltas: Callable[[Item], set[str]]
-    ) -> None:
-        """Drop all but the latest checkpoint of each namespace, and what `deltas` of it need."""
-        rows = list(self._table.query(partition(thread_id), prefix=CHECKPOINTS))
+    def detach(self, thread_id: str, ns: str, ids: set[str]) -> None:
+        """Write into the checkpoints that refer to some others what they find there."""
+        place = Place(thread_id, ns)
+        for item in list(self._table.query(place.pk, prefix=place.all)):
+            if not is_checkpoint(item) or id_of(item) in ids:
+                continue
+            row = self._row(place, item)
+            if self._channels.refers_to(row) & ids:
+                self._table.put(self._alone(row, item))
+
+    def _row(self, place: Place, item: Item) -> Row:
+        return self._channels.row(place, item, id_of(item))
+
+    def _alone(self, row: Row, item: Item) -> Item:
+        """Return the item of a checkpoint that refers to no other; its values are stored."""
+        contents: dict[bytes, Any] = {}
+        entries = self._channels.alone(row, contents)
+        made = self._channels.packed(item.pk, contents, set())
+        content = (*row.bare, *row.metadata, entries)
+        held = self._channels.body(item.pk, content, made)
+        self._channels.store(item.pk, made, [])
+        rest = {name: value for name, value in item.body.items() if name not in ("b", "s")}
+        return Item(item.pk, item.sk, rest | held)
+
+    def keep_latest(self, thread_id: str, accepts: Accepts) -> None:
+        """Drop all but the latest checkpoint of each namespace, and what it is rebuilt from."""
+        rows = self._checkpoints(thread_id)
         counted = list(accepts(thread_id, rows))
-        by_sk = {item.sk: item for item in counted}
-        latest = {ns_of(item): item for item in counted}
-        kept = set[str]()
-        for item in latest.values():
-            kept |= _with_base(item, by_sk, deltas(item))
+        latest: dict[str, Item] = {}
+        for item in counted:
+            if ns_of(item) not in latest or id_of(item) > id_of(latest[ns_of(item)]):
+                latest[ns_of(item)] = item
+        kept = self._needed(thread_id, counted, latest.values())
         self.drop(thread_id, [item for item in rows if item.sk not in kept])
 
-    def _named(self, pk: str) -> Iterator[Ref]:
-        for prefix in (CHECKPOINTS, WRITES):
-            for item in self._table.query(pk, prefix=prefix):
-                yield from refs_of(item)
+    def _needed(self, thread_id: str, rows: Iterable[Item], kept: Iterable[Item]) -> set[str]:
+        """Return the sort keys of checkpoints, and of what their delta channels are rebuilt from.
+
+        That is every ancestor up to a stored value.
+        """
+        by_id = {(ns_of(item), id_of(item)): item for item in rows}
+        needed = set[str]()
+        for item in kept:
+            place, at = Place(thread_id, ns_of(item)), item
+            metadata = self._channels.load(self._row(place, at).metadata)
+            missing = set(metadata.get("counters_since_delta_snapshot") or {})
+            needed.add(at.sk)
+            while missing := missing - set(self._row(place, at).entries):
+                parent = by_id.get((place.ns, parent_of(at) or ""))
+                if parent is None:
+                    break
+                at = parent
+                needed.add(at.sk)
+        return needed
+
+    def sweep(self, thread_id: str) -> None:
+        """Delete the segments of a thread that no checkpoint and no write names."""
+        pk = partition(thread_id)
+        named: set[bytes] = set()
+        for item in self._table.query(pk, prefix=CHECKPOINTS):
+            if "s" in item.body:
+                named.add(cast(bytes, item.body["s"]))
+            if is_checkpoint(item):
+                row = self._row(Place(thread_id, ns_of(item)), item)
+                named |= self._channels.refs_of_row(row)
+            else:
+                writes = self._channels.content(item)[2]
+                named |= {ref for *_, tree in writes for ref in refs_of(tree)}
+        self._segments.keep(pk, named)
+        self._memory.forget(pk)
+
+    def is_older(self, thread_id: str, seconds: float) -> bool:
+        """Return whether the newest checkpoint of a thread was made so long ago."""
+        newest = max((id_of(item) for item in self._checkpoints(thread_id)), default="")
+        made = made_at(newest)
+        return made is not None and made < time.time() - seconds
 
     def copy(self, source_id: str, target_id: str, accepts: Accepts, last: str = "") -> None:
         """Copy what counts of a thread to another; up to a checkpoint, as it stood when it was put.
@@ -95,24 +190,25 @@ class Upkeep:
         """
         source, target = partition(source_id), partition(target_id)
         self._segments.copy(source, target)
-        for prefix in (WRITES, CHECKPOINTS):
-            for item in accepts(source_id, self._table.query(source, prefix=prefix)):
-                if last and (id_of(item) > last or (id_of(item) == last and prefix == WRITES)):
-                    continue
-                run_id = cast(str, item.body.get("run_id", ""))
-                for entry in directory_entries(target_id, run_id):
+        rows = list(accepts(source_id, self._table.query(source, prefix=CHECKPOINTS)))
+        if last:
+            rows = [
+                row
+                for row in rows
+                if id_of(row) < last or (id_of(row) == last and is_checkpoint(row))
+            ]
+        copied = {ns_of(row) for row in rows}
+        for ns, first in namespaces(self._table, source_id):
+            if ns in copied:
+                self._table.put(namespace_entry(Place(target_id, ns), first))
+        for item in sorted(rows, key=lambda row: (is_checkpoint(row), id_of(row))):
+            if is_checkpoint(item):
+                for entry in directory_entries(target_id, run_of(item)):
                     self._table.put(Item(*entry, {"thread_id": target_id}))
-                self._table.put(Item(target, item.sk, {**item.body, "epoch": 0}))
+            body = {name: value for name, value in item.body.items() if name != "epoch"}
+            self._table.put(Item(target, item.sk, body))
+        self._memory.forget(target)
 
 
-def _with_base(item: Item, by_sk: dict[str, Item], missing: set[str]) -> set[str]:
-    """Return a checkpoint and its ancestors up to a stored value of each missing channel."""
-    kept = {item.sk}
-    while missing := missing - set(cast(dict[str, Ref], item.body["channels"])):
-        parent = cast(str | None, item.body["parent"])
-        sk = Place("", ns_of(item)).sk(parent) if parent else ""
-        if sk not in by_sk:
-            break
-        item = by_sk[sk]
-        kept.add(sk)
-    return kept
+def _runs_of(row: Item) -> list[str]:
+    return cast(list[str], row.body["runs"])

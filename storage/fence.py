@@ -16,9 +16,9 @@ the fence, or, where that was passed long ago, up to the head of the root. Write
 that has an accepted successor in its namespace count: their effect is in the successor.
 """
 
+import itertools
 import logging
 import time
-import uuid
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -29,7 +29,16 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from storage.checkpoint_layout import CHECKPOINTS, Place, id_of, ns_of, partition
+from storage.checkpoint_layout import (
+    Place,
+    epoch_of,
+    id_of,
+    is_checkpoint,
+    made_at,
+    ns_of,
+    partition,
+    unfinished,
+)
 from storage.checkpointer import CheckpointSaver
 from storage.errors import AffidavitError, ConditionFailed, LeaseLost, Unavailable
 from storage.keys import key
@@ -39,8 +48,6 @@ logger = logging.getLogger(__name__)
 
 FENCES: Final = "f/"
 MOST_SKEW_SECONDS: Final = 60.0
-_UUID_EPOCH: Final = 0x01B21DD213814000
-"""100-nanosecond intervals between the UUID epoch and the Unix epoch (RFC 9562)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Fence:
         head = self.heads.get(ns_of(item))
         if head is None:
             return id_of(item) < self.heads.get("", "")
-        if id_of(item) == head and not item.sk.startswith(CHECKPOINTS):
+        if id_of(item) == head and not is_checkpoint(item):
             return item.sk in self.writes
         return id_of(item) <= head
 
@@ -75,7 +82,7 @@ class Fences:
     def admit(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield the checkpoints and writes that count."""
         for item in items:
-            epoch = cast(int, item.body["epoch"])
+            epoch = epoch_of(item)
             first_later = bisect_right(self._epochs, epoch)
             # Epoch 0 was written under no lease: a copy of another thread.
             if (
@@ -120,26 +127,41 @@ def record_fence(table: Table, thread_id: str, epoch: int) -> Fences:
     """
     pk = partition(thread_id)
     fences = _void_open(table, thread_id, epoch)
-    heads: dict[str, str] = {}
-    newest = ""
-    for item in table.query(pk, prefix=CHECKPOINTS, reverse=True):
-        newest = newest or id_of(item)
-        if next(fences.admit([item]), None):
-            heads.setdefault(ns_of(item), id_of(item))
-        if "" in heads:
-            break
+    heads, seen = _heads(table, thread_id, fences)
     writes = [
         item.sk
         for ns, head in heads.items()
         for item in fences.admit(table.query(pk, prefix=Place(thread_id, ns).writes(head)))
     ]
-    _wait_past(newest)
+    _wait_past(max(seen, default=""))
     body = {"epoch": epoch, "heads": dict(heads), "writes": list(writes)}
     try:
         table.put(Item(pk, _sk(epoch), cast(Any, body), version=2), VersionIs(1))
     except ConditionFailed:
         raise LeaseLost(f"Thread {thread_id!r} has a newer owner; this one stops.") from None
     return fences.then(Fence(epoch, heads, frozenset(writes)))
+
+
+def _heads(table: Table, thread_id: str, fences: Fences) -> tuple[dict[str, str], list[str]]:
+    """Return the head of the root and of each namespace that is ahead of it, and all ids seen."""
+    heads: dict[str, str] = {}
+    seen: list[str] = []
+    for ns in itertools.chain([""], _ahead(table, thread_id, heads)):
+        place = Place(thread_id, ns)
+        for item in table.query(place.pk, prefix=place.all, reverse=True):
+            if not is_checkpoint(item):
+                continue
+            seen.append(id_of(item))
+            if id_of(item) < heads.get("", ""):
+                break
+            if next(fences.admit([item]), None):
+                heads[ns] = id_of(item)
+                break
+    return heads, seen
+
+
+def _ahead(table: Table, thread_id: str, heads: dict[str, str]) -> Iterator[str]:
+    yield from unfinished(table, thread_id, heads.get("", ""))
 
 
 def close_fence(table: Table, thread_id: str, epoch: int) -> None:
@@ -175,12 +197,10 @@ def _wait_past(checkpoint_id: str) -> None:
 
     Ids are UUIDs of version 6, in the order of their maker's clock.
     """
-    try:
-        bits = uuid.UUID(checkpoint_id).int
-    except ValueError:
+    made = made_at(checkpoint_id)
+    if made is None:
         return
-    ticks = ((bits >> 80) << 12 | (bits >> 64) & 0xFFF) - _UUID_EPOCH
-    behind = ticks / 1e7 - time.time()
+    behind = made - time.time()
     if behind > MOST_SKEW_SECONDS:
         raise Unavailable(f"This machine's clock is {behind:.0f} s behind the thread's; set it.")
     if behind > 0:

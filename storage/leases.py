@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from storage.audit import Head, append_action, chain, digest, new_event
-from storage.checkpoint_layout import CHECKPOINTS, id_of, partition
+from storage.checkpoint_layout import epoch_of, id_of, is_checkpoint, newest_first
 from storage.errors import (
     ConditionFailed,
     Conflict,
@@ -306,9 +306,9 @@ def pinned(run: Run, versions: Mapping[str, str]) -> dict[str, str]:
 
 def _newest(checkpoints: Table, thread_id: str, epoch: int) -> str:
     """Return the newest checkpoint of a thread that counts: no outdated owner's is progress."""
-    rows = checkpoints.query(partition(thread_id), prefix=CHECKPOINTS, reverse=True)
+    rows = filter(is_checkpoint, newest_first(checkpoints, thread_id))
     newest = next(rows, None)
-    if newest is None or newest.body["epoch"] == epoch:
+    if newest is None or epoch_of(newest) == epoch:
         return id_of(newest) if newest else ""
     counted = load_fences(checkpoints, thread_id).admit(itertools.chain([newest], rows))
     return next((id_of(item) for item in counted), "")
