@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from itertools import chain
-from pathlib import Path
+from itertools import chain, count
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -23,9 +22,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.types import Command, interrupt
 
-from storage.backend import Backend, open_embedded
+from storage.backend import Backend
 from storage.checkpointer import CheckpointSaver
 from storage.workspace import Workspace
+from tests.storage.synchronous import Synchronous
 
 
 @pytest.fixture
@@ -33,13 +33,15 @@ def saver(workspace: Workspace) -> CheckpointSaver:
     return CheckpointSaver(workspace.tables.checkpoints, workspace.buckets.state)
 
 
-def test_official_conformance(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["asynchronous", "synchronous"])
+def test_official_conformance(backend: Backend, way: str) -> None:
+    numbers = count()
+
     @checkpointer_test(name="CheckpointSaver")
-    async def make() -> AsyncIterator[BaseCheckpointSaver[int]]:
-        backend = open_embedded(tmp_path)
-        ports = backend.workspace("default")
-        yield CheckpointSaver(ports.tables.checkpoints, ports.buckets.state)
-        backend.close()
+    async def make() -> AsyncIterator[BaseCheckpointSaver[Any]]:
+        ports = backend.workspace(f"w-{next(numbers)}")
+        saver = CheckpointSaver(ports.tables.checkpoints, ports.buckets.state)
+        yield saver if way == "asynchronous" else Synchronous(saver)
 
     report = asyncio.run(validate(make))
 

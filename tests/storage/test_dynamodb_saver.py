@@ -1,6 +1,7 @@
 """The checkpointer on DynamoDB and S3, used alone: by any LangGraph program."""
 
 import asyncio
+import random
 import re
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def test_a_value_too_large_for_an_item_goes_to_the_bucket(clients: Clients) -> N
     saver = saver_on(clients, "large")
     saver.setup()
     checkpoint = empty_checkpoint()
-    checkpoint["channel_values"] = {"small": "s", "large": "x" * 1_000_000}
+    checkpoint["channel_values"] = {"small": "s", "large": random.Random(1).randbytes(1_000_000)}
     checkpoint["channel_versions"] = {"small": 1, "large": 1}
     config: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
     at = saver.put(config, checkpoint, {}, checkpoint["channel_versions"])
