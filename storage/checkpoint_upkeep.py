@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 
-from storage.channels import Channels, Memory, Row
+from storage.channels import Channels
 from storage.checkpoint_layout import (
     CHECKPOINTS,
     Place,
@@ -26,6 +26,7 @@ from storage.checkpoint_layout import (
 )
 from storage.keys import key
 from storage.ports import Blobs, Item, Table
+from storage.saver_memory import Memory, Row
 from storage.segments import Segments
 from storage.trees import refs_of
 

@@ -14,10 +14,9 @@ outdated owner still writes is not read. How a thread lies in the table is in
 `storage.checkpoint_layout`.
 """
 
-import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -25,7 +24,6 @@ from typing import Any, Final, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
-    BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
@@ -38,7 +36,8 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from storage.channels import Channels, Known, Memory, Row, StaleError
+from storage.channel_reading import StaleError
+from storage.channels import Channels
 from storage.checkpoint_layout import (
     THREADS,
     Place,
@@ -56,6 +55,8 @@ from storage.codec import Codec
 from storage.errors import ConditionFailed, InvalidInput
 from storage.ports import Absent, Blobs, Item, Key, Table
 from storage.ropes import MOST_HOPS
+from storage.saver_in_threads import InThreads
+from storage.saver_memory import Known, Memory, Row
 from storage.trees import Trees
 
 _LISTED_MOST: Final = 10_000
@@ -86,7 +87,7 @@ class Group:
         return id_of(self.item)
 
 
-class CheckpointSaver(BaseCheckpointSaver[int]):
+class CheckpointSaver(InThreads):
     """A `BaseCheckpointSaver` with all its capabilities, synchronous and asynchronous."""
 
     epoch = 0
@@ -487,69 +488,6 @@ class CheckpointSaver(BaseCheckpointSaver[int]):
         for thread_id in gone:
             self.delete_thread(thread_id)
         return gone
-
-    # The asynchronous side: the same, in a thread.
-
-    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """See `get_tuple`."""
-        return await asyncio.to_thread(self.get_tuple, config)
-
-    async def alist(
-        self,
-        config: RunnableConfig | None,
-        *,
-        filter: dict[str, Any] | None = None,  # noqa: A002 - the name is LangGraph's
-        before: RunnableConfig | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[CheckpointTuple]:
-        """See `list`."""
-        found = self.list(config, filter=filter, before=before, limit=limit)
-        while (item := await asyncio.to_thread(next, found, None)) is not None:
-            yield item
-
-    async def aget_delta_channel_history(
-        self, *, config: RunnableConfig, channels: Sequence[str]
-    ) -> Mapping[str, DeltaChannelHistory]:
-        """See `get_delta_channel_history`."""
-        return await asyncio.to_thread(
-            self.get_delta_channel_history, config=config, channels=channels
-        )
-
-    async def aput(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        """See `put`."""
-        return await asyncio.to_thread(self.put, config, checkpoint, metadata, new_versions)
-
-    async def aput_writes(
-        self,
-        config: RunnableConfig,
-        writes: Sequence[tuple[str, Any]],
-        task_id: str,
-        task_path: str = "",
-    ) -> None:
-        """See `put_writes`."""
-        await asyncio.to_thread(self.put_writes, config, writes, task_id, task_path)
-
-    async def adelete_thread(self, thread_id: str) -> None:
-        """See `delete_thread`."""
-        await asyncio.to_thread(self.delete_thread, thread_id)
-
-    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """See `delete_for_runs`."""
-        await asyncio.to_thread(self.delete_for_runs, run_ids)
-
-    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """See `copy_thread`."""
-        await asyncio.to_thread(self.copy_thread, source_thread_id, target_thread_id)
-
-    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """See `prune`."""
-        await asyncio.to_thread(self.prune, thread_ids, strategy=strategy)
 
 
 class DynamoDBSaver(CheckpointSaver):

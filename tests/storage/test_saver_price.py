@@ -284,6 +284,19 @@ class TestSizes:
         assert [m.content for m in found[:-2]] == [m.content for m in long]
 
 
+def test_more_may_be_read_than_is_kept_in_memory(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.saver_memory.CACHE_BYTES", 2_000)
+    chance = random.Random(10)
+    graph = chat(stage.saver(), chance)
+    talk(graph, chance, 30)
+    graph.update_state(AT, {"messages": [HumanMessage(chance.randbytes(20_000).hex())]})
+    live = graph.get_state(AT).values
+    assert chat(stage.saver(), chance).get_state(AT).values == live
+    assert len(live["messages"]) == 61
+
+
 class Xor(CipherProtocol):
     """Not for secrets; never twice the same, as a cipher with a nonce."""
 

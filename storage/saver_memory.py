@@ -1,0 +1,203 @@
+"""What a saver keeps in memory: it only saves reading and writing, and is bounded.
+
+The rows and segments that were read or written last; and of the last checkpoints which content
+there is already, element by element, and by what a value is told from what it may have become.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from cachetools import LRUCache
+from langgraph.checkpoint.base import ChannelVersions
+
+from storage.checkpoint_layout import Place
+from storage.codec import Print, Typed, fingerprint, is_plain
+from storage.ports import Key
+from storage.ropes import Element, Rope
+
+Entry = list[Any]
+"""What a checkpoint holds of a channel: see `storage.channels`."""
+
+CACHE_BYTES: Final = 64 * 1024 * 1024
+_KNOWN: Final = 512
+_KNOWN_ELEMENTS: Final = 200_000
+_LOCKS: Final = 64
+_MOST_GROUPS: Final = 16
+
+
+@dataclass(frozen=True)
+class Row:
+    """A checkpoint as it is stored: all but the values that stand elsewhere."""
+
+    place: Place
+    id: str
+    run_id: str
+    bare: Typed
+    metadata: Typed
+    entries: Mapping[str, Entry]
+
+
+@dataclass(frozen=True)
+class Made:
+    """By what the elements of a list are told from what they may have become.
+
+    `groups` are fingerprints of ranges that follow each other, with their lengths; `by_print` finds
+    elements one by one, when the list is no longer the same up to its end.
+    """
+
+    groups: list[tuple[int, Print]] = field(default_factory=list)
+    by_print: dict[Any, Element] = field(default_factory=dict)
+
+    def unchanged(self, values: list[Any]) -> int:
+        """Return how many values at the start are what they were."""
+        position = 0
+        for length, found in self.groups:
+            if fingerprint(values[position : position + length]) != found:
+                break
+            position += length
+        return position
+
+    def and_then(self, values: list[Any], start: int, by_print: dict[Any, Element]) -> "Made":
+        """Return this for a longer list, of which the values before `start` are unchanged."""
+        position, kept = 0, []
+        for group in self.groups:
+            if position >= start:
+                break
+            kept.append(group)
+            position += group[0]
+        # What stands behind elements that cannot be told is told one by one.
+        if position == start and all(map(is_plain, values[start:])):
+            if len(kept) >= _MOST_GROUPS:
+                kept, position = [], 0
+            if found := fingerprint(values[position:]):
+                kept.append((len(values) - position, found))
+        return Made(kept, by_print)
+
+
+@dataclass
+class Draft:
+    """What a checkpoint will hold, and what will be known of it."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    ropes: dict[str, Rope] = field(default_factory=dict)
+    prints: dict[str, bytes] = field(default_factory=dict)
+    made: dict[str, Made] = field(default_factory=dict)
+    alive: dict[str, set[bytes]] = field(default_factory=dict)
+
+
+@dataclass
+class Known:
+    """A checkpoint whose content is at hand: what a child needs not write again."""
+
+    row: Row
+    versions: ChannelVersions
+    ropes: dict[str, Rope] = field(default_factory=dict)
+    prints: dict[str, bytes] = field(default_factory=dict)
+    """Digests of the trees of other values."""
+    made: dict[str, Made] = field(default_factory=dict)
+    """How the elements of lists were told."""
+    alive: dict[str, set[bytes]] = field(default_factory=dict)
+    """The segments that each channel needs: they are there for as long as the checkpoint is."""
+
+    @classmethod
+    def of(cls, row: Row, versions: ChannelVersions, draft: Draft) -> "Known":
+        """Return what is known of a checkpoint when it has been written."""
+        return cls(row, versions, draft.ropes, draft.prints, draft.made, draft.alive)
+
+    @property
+    def weight(self) -> int:
+        """How much of the memory it takes, in elements of lists."""
+        return 10 + sum(len(rope.elements) for rope in self.ropes.values())
+
+    @property
+    def there(self) -> set[bytes]:
+        """All segments that it needs: they are there."""
+        return set().union(*self.alive.values())
+
+
+class Memory:
+    """What the savers of one table remember; bounded, and safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: LRUCache[Key, tuple[bytes, Row]] = LRUCache(CACHE_BYTES, lambda r: len(r[0]))
+        self._segments: LRUCache[tuple[str, bytes], tuple[int, Any]] = LRUCache(
+            CACHE_BYTES, lambda s: s[0]
+        )
+        self._known: LRUCache[Key, Known] = LRUCache(_KNOWN_ELEMENTS, lambda k: k.weight)
+        self._heads: LRUCache[tuple[str, str], str] = LRUCache(_KNOWN)
+        self._stored: LRUCache[Key, set[bytes]] = LRUCache(_KNOWN)
+        self._storing = [threading.Lock() for _ in range(_LOCKS)]
+
+    def storing(self, pk: str) -> threading.Lock:
+        """Return the lock under which a thread's segments are stored.
+
+        LangGraph has the writes of tasks stored while the checkpoint that they belong to is: what
+        both hold is stored once.
+        """
+        return self._storing[hash(pk) % _LOCKS]
+
+    def stored(self, at: Key, names: Iterable[bytes] = ()) -> set[bytes]:
+        """Note segments that a checkpoint or writes upon it need; return all that were noted."""
+        with self._lock:
+            found = self._stored.get(at, set()) | set(names)
+            self._stored[at] = found
+            return found
+
+    def row(self, at: Key) -> Row | None:
+        """Return a row read or written before."""
+        with self._lock:
+            return (self._rows.get(at) or (b"", None))[1]
+
+    def row_of(self, at: Key, stored: bytes, read: Callable[[], Row]) -> Row:
+        """Return the row of stored bytes, from memory if they are the same."""
+        with self._lock:
+            held = self._rows.get(at)
+        if held and held[0] == stored:
+            return held[1]
+        row = read()
+        with self._lock:
+            if len(stored) < CACHE_BYTES:
+                self._rows[at] = (stored, row)
+        return row
+
+    def segment(self, pk: str, name: bytes) -> Any:
+        """Return the content of a segment; None: not at hand."""
+        with self._lock:
+            return (self._segments.get((pk, name)) or (0, None))[1]
+
+    def remember_segment(self, pk: str, name: bytes, size: int, content: Any) -> None:
+        """Keep the content of a segment at hand."""
+        with self._lock:
+            if size < CACHE_BYTES:
+                self._segments[pk, name] = (size, content)
+
+    def known(self, at: Key) -> Known | None:
+        """Return what is known of a checkpoint."""
+        with self._lock:
+            return self._known.get(at)
+
+    def remember(self, at: Key, known: Known) -> None:
+        """Keep what is known of a checkpoint at hand."""
+        with self._lock:
+            if known.weight < _KNOWN_ELEMENTS:
+                self._known[at] = known
+
+    def is_head(self, place: Place, checkpoint_id: str | None = None) -> bool:
+        """Note the latest checkpoint that was seen of a namespace; return whether one was known."""
+        at = (place.pk, place.ns)
+        with self._lock:
+            seen = at in self._heads
+            if checkpoint_id:
+                self._heads[at] = checkpoint_id
+            return seen
+
+    def forget(self, pk: str) -> None:
+        """Forget a thread."""
+        with self._lock:
+            for held in (self._rows, self._segments, self._known, self._heads, self._stored):
+                some = cast(LRUCache[Any, Any], held)
+                for at in [each for each in some if each[0] == pk]:
+                    del some[at]
