@@ -32,19 +32,22 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the tests of whole runs, the ordinary suite runs each third one on AWS; `slow` all.
+    """Of the tests of whole runs and threads, each fourth runs on AWS in the ordinary suite.
 
     Above the storage no code knows which back end it has, and over the network a run takes seconds.
+    `make slow` runs all.
     """
     for item in items:
         given = getattr(item, "callspec", None)
-        of_runs = item.path.relative_to(HERE).parts[0] not in ("storage", "kill")
-        if of_runs and given and "aws" in given.params.values() and not _third(item.nodeid):
+        folder = item.path.relative_to(HERE).parts[0]
+        whole = folder not in ("storage", "kill") or item.path.name.startswith("test_saver_")
+        if (
+            whole
+            and given
+            and "aws" in given.params.values()
+            and zlib.crc32(item.nodeid.encode()) % 4
+        ):
             item.add_marker(pytest.mark.slow)
-
-
-def _third(name: str) -> bool:
-    return zlib.crc32(name.encode()) % 3 == 0
 
 
 @pytest.hookimpl(wrapper=True)
