@@ -379,6 +379,8 @@ class CheckpointSaver(InThreads):
             # It is put again. Others may refer to what it held before.
             self._upkeep.detach(place.thread_id, place.ns, {id_of(item)})
             self._table.put(item)
+            # What is remembered of those still refers to it.
+            self._memory.forget(place.pk)
 
     def _known(self, place: Place) -> Known | None:
         """Return what is known of the parent; None if there is none."""
