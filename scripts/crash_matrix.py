@@ -19,10 +19,12 @@ import multiprocessing
 import random
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import connection
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -36,13 +38,13 @@ from scripts.reference import Trace, faults, recorded, requests_of, trace
 from scripts.watched import Point, When
 
 PATIENCE: Final = 400.0
-_LOST: Final = 255
-"""What `multiprocessing` says of a process whose exit status did not come through."""
 err = Console(stderr=True)
 
 # Children are forked from a server that has everything imported: real processes, quickly there.
 _children = multiprocessing.get_context("forkserver")
 _children.set_forkserver_preload(["__main__", "scripts.crash_child"])
+# To start one also asks how the others are; an exit status that two threads ask for is lost.
+_asking = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Matrix:
                 reached = code == 0 and _reached(points, point)
                 wrong = [] if reached else [f"not reached: exit {code}\n{said(what)}"]
             else:
-                reached = hit.hit.exists() and code in (-signal.SIGKILL, _LOST)
+                reached = hit.hit.exists() and code == -signal.SIGKILL
                 wrong = [] if reached else [f"not reached: exit {code}"]
                 known = recorded(desk)
                 child, code = join(what)
@@ -135,13 +137,14 @@ class Matrix:
 def join(what: Play) -> tuple[int, int | None]:
     """Have a process play; return its id and how it ended."""
     child: Any = _children.Process(target=play, args=(what,))
-    child.start()
-    child.join(PATIENCE)
-    if child.is_alive():
-        child.kill()
+    with _asking:
+        child.start()
+    in_time = connection.wait([child.sentinel], PATIENCE)
+    with _asking:
+        if not in_time:
+            child.kill()
         child.join()
-        return child.pid, None
-    return child.pid, child.exitcode
+        return child.pid, child.exitcode if in_time else None
 
 
 def _reached(points: Path, point: Point) -> bool:
