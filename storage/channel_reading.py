@@ -23,6 +23,7 @@ from storage.ropes import (
     cut,
     joined,
     loose_bytes,
+    refs_of_elements,
 )
 from storage.saver_memory import Entry, Memory, Row
 from storage.segments import Segments
@@ -58,17 +59,16 @@ class Reader:
         self._codec, self._memory = codec, memory
         self._segments = Segments(table, blobs)
 
-    def row(self, place: Place, item: Item, checkpoint_id: str) -> Row:
-        """Return what a checkpoint's item holds."""
+    def row(self, place: Place, item: Item, checkpoint_id: str, content: Any = None) -> Row:
+        """Return what a checkpoint's item holds; `content` is that, where it is known."""
 
         def read() -> Row:
-            kinds = self.content(item)
-            bare_kind, bare, metadata_kind, metadata, entries = kinds
+            kind, bare, metadata_kind, metadata, entries = content or self.content(item)
             return Row(
                 Place(place.thread_id, place.ns),
                 checkpoint_id,
                 run_of(item),
-                (bare_kind, bare),
+                (kind, bare),
                 (metadata_kind, metadata),
                 entries,
             )
@@ -215,7 +215,8 @@ class Reader:
         elements = [_read_element(packed, pk) for packed in self._list(holder, name, need)]
         spans = joined(self._spans(holder, name, need))
         pieces: list[Piece] = [tuple(piece) for piece in entry[3]]
-        return Rope(elements, pieces, entry[4], spans, entry[2], loose_bytes(elements, spans))
+        loose, of_elements = loose_bytes(elements, spans), refs_of_elements(elements)
+        return Rope(elements, pieces, entry[4], spans, entry[2], loose, {}, of_elements)
 
     def _spans(self, row: Row, name: str, need: Need) -> list[Piece]:
         """Return where the elements of a list lie, those in checkpoints by their position."""

@@ -17,12 +17,13 @@ from langgraph.checkpoint.base import ChannelVersions
 
 from storage.channel_reading import Reader
 from storage.checkpoint_layout import Place, long, short
-from storage.codec import Typed, digest, fingerprint, is_plain
+from storage.codec import Typed, digest
 from storage.ports import Item
-from storage.ropes import EARLIER, ELEMENTS, Element, Rope, lay
-from storage.saver_memory import Draft, Entry, Known, Made, Row
+from storage.ropes import EARLIER, ELEMENTS, Element, Rope, is_same, lay
+from storage.saver_memory import Draft, Entry, Known, Row
 from storage.segments import ITEM_BYTES
-from storage.trees import Trees, refs_of
+from storage.snapshots import Snapshots
+from storage.trees import Tree, Trees, refs_of
 
 _AGAIN_BYTES: Final = 48
 """An entry of no more than this is repeated, where a reference would be as long."""
@@ -92,7 +93,7 @@ class Channels(Reader):
         for mine, theirs in (
             (draft.ropes, parent.ropes),
             (draft.prints, parent.prints),
-            (draft.made, parent.made),
+            (draft.seen, parent.seen),
             (draft.alive, parent.alive),
         ):
             if name in theirs:
@@ -132,30 +133,30 @@ class Channels(Reader):
         made: dict[bytes, Any],
     ) -> None:
         old = self._rope_of(parent, name) if parent else None
-        before = parent.made.get(name, Made()) if parent else Made()
-        same = before.unchanged(value) if old else 0
-        elements = old.elements[:same] if old else []
-        memo = before.by_print
-        kept = dict(memo) if same else {}
-        pk = place.pk
-        elements += [_element(each, memo, kept, trees, pk) for each in value[same:]]
-        made_of = before.and_then(value, same, kept)
-        draft.made[name] = made_of
-        if parent and old and [e.name for e in elements] == [e.name for e in old.elements]:
+        seen = (old and parent and parent.seen.get(name)) or Snapshots()
+        same, found = seen.unchanged(value)
+        now = seen.and_then(value, same, found)
+        before = old.elements if old else []
+        elements = before[:same]
+        for each, at in zip(value[same:], found, strict=True):
+            known = before[at] if at is not None else None
+            elements.append(known or _element(trees.tree(each), place.pk))
+        if parent and old and is_same(old.elements, elements, same):
             self._carry(draft, name, parent)
-            draft.made[name] = made_of
-            return
-        at: bytes | str = ""
-        if parent and old:
-            entry = parent.row.entries[name]
-            at = entry[1] if entry[0] == "a" else short(parent.row.id)
-        rope = lay(elements, old, at, lambda held: digest(ormsgpack.packb(held), pk))
-        made |= rope.made
-        pieces = [list(piece) for piece in rope.pieces]
-        draft.entries[name] = ["l", len(elements), rope.hops, pieces, rope.own]
-        draft.ropes[name] = rope
-        refs = {ref for each in elements for ref in each.refs}
-        draft.alive[name] = refs.union(ref for kind, ref, *_ in rope.spans if kind >= ELEMENTS)
+        else:
+            entry = parent.row.entries[name] if parent and old else None
+            where = (
+                entry[1] if entry and entry[0] == "a" else short(parent.row.id) if parent else ""
+            )
+            rope = lay(
+                elements, old, where, lambda held: digest(ormsgpack.packb(held), place.pk), same
+            )
+            made |= rope.made
+            pieces = [list(piece) for piece in rope.pieces]
+            draft.entries[name] = ["l", len(elements), rope.hops, pieces, rope.own]
+            draft.ropes[name] = rope
+            draft.alive[name] = rope.refs
+        draft.seen[name] = now
 
     def known(self, row: Row) -> Known:
         """Return what is known of a checkpoint when it has been read."""
@@ -186,9 +187,7 @@ class Channels(Reader):
             if rope is None:
                 return None
             known.ropes[name] = rope
-            refs = {ref for each in rope.elements for ref in each.refs}
-            named = (ref for kind, ref, *_ in rope.spans if kind >= ELEMENTS)
-            known.alive[name] = refs.union(named)
+            known.alive[name] = rope.refs
         return known.ropes.get(name)
 
     # Upkeep.
@@ -244,18 +243,6 @@ class Channels(Reader):
         return found
 
 
-def _element(
-    value: Any, memo: Mapping[Any, Element], kept: dict[Any, Element], trees: Trees, pk: str
-) -> Element:
-    """Serialize an element of a list, unless it has been; `kept` gets what may be kept."""
-    told = fingerprint([value])
-    print_ = told and (told[0][0], told[1])
-    found = memo.get(print_) if print_ else None
-    if found is None:
-        tree = trees.tree(value)
-        packed = ormsgpack.packb(tree)
-        found = Element(packed, digest(packed, pk), tuple(refs_of(tree)))
-    # What has segments is found among the parent's elements, or they may be gone.
-    if print_ and not found.refs and is_plain(value):
-        kept[print_] = found
-    return found
+def _element(tree: Tree, pk: str) -> Element:
+    packed = ormsgpack.packb(tree)
+    return Element(packed, digest(packed, pk), tuple(refs_of(tree)))

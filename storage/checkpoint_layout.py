@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final, cast
 
@@ -92,6 +93,7 @@ class Place:
         }
 
 
+@lru_cache(maxsize=1024)
 def partition(thread_id: str) -> str:
     """Return the partition of a thread."""
     return key("thread", thread_id)

@@ -345,8 +345,8 @@ class CheckpointSaver(InThreads):
             there = self._there(place, parent) | self._memory.stored((place.pk, sk))
             made = channels.packed(place.pk, contents, there)
             bare = {name: value for name, value in checkpoint.items() if name != "channel_values"}
-            dumped = (*channels.dump(bare), *channels.dump(metadata))
-            body = channels.body(place.pk, (*dumped, draft.entries), made)
+            content = (*channels.dump(bare), *channels.dump(metadata), draft.entries)
+            body = channels.body(place.pk, content, made)
             body |= self._around(place, checkpoint["id"])
             body |= {"parent": place.checkpoint_id} if place.checkpoint_id else {}
             body |= {"run": run_id} if run_id else {}
@@ -356,7 +356,7 @@ class CheckpointSaver(InThreads):
         item = Item(place.pk, sk, body)
         self._commit(place, item)
         self._listed |= {(each.pk, each.sk) for each in beside}
-        row = channels.row(place, item, checkpoint["id"])
+        row = channels.row(place, item, checkpoint["id"], content)
         self._memory.remember((item.pk, item.sk), Known.of(row, versions, draft))
         return place.config(checkpoint["id"])
 

@@ -9,16 +9,14 @@ dictionary is part of the format: another one gets a number of its own.
 """
 
 import hashlib
-import marshal
 import threading
-from collections.abc import Sequence
-from typing import Any, Final, cast
+from functools import lru_cache
+from typing import Any, Final
 
 import ormsgpack
 import zstandard
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
-from pydantic import BaseModel
 
 Typed = tuple[str, bytes]
 """A serialized value: LangGraph's type tag and the bytes."""
@@ -105,43 +103,9 @@ def digest(data: bytes, key: str) -> bytes:
 
     Keyed by the partition, so that nobody sees which threads hold the same.
     """
-    person = hashlib.blake2b(key.encode(), digest_size=16).digest()
-    return hashlib.blake2b(data, digest_size=16, key=person).digest()
+    return hashlib.blake2b(data, digest_size=16, key=_key(key)).digest()
 
 
-Print = tuple[list[type], bytes]
-
-
-def fingerprint(values: Sequence[Any]) -> Print | None:
-    """Return what changes whenever the serialized form of values would; None: cannot be told.
-
-    It is by content, so that a value that was changed in place is seen to have changed, and several
-    times faster than serializing. Only plain data are told (`is_plain`), as messages hold.
-    """
-    kinds = [type(value) for value in values]
-    models = {kind for kind in set(kinds) if issubclass(kind, BaseModel)}
-    held: Any = values
-    if models:
-        held = [
-            (value.__dict__, value.__pydantic_extra__) if kind in models else value
-            for kind, value in zip(kinds, values, strict=True)
-        ]
-    try:
-        # Version 2 writes each value out; later ones also tell what is the same object.
-        return kinds, marshal.dumps(held, 2)
-    except ValueError:
-        return None
-
-
-_PLAIN_TYPES: Final = (str, int, float, bool, type(None))
-
-
-def is_plain(value: Any) -> bool:
-    """Return whether a fingerprint tells all of a value: `marshal` also takes buffers for bytes."""
-    if isinstance(value, BaseModel):
-        return is_plain(value.__dict__) and is_plain(value.__pydantic_extra__)
-    kind = type(value)
-    if kind is dict:
-        held = cast(dict[Any, Any], value)
-        return all(map(is_plain, held)) and all(map(is_plain, held.values()))
-    return kind in _PLAIN_TYPES or (kind in (list, tuple) and all(map(is_plain, value)))
+@lru_cache(maxsize=256)
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

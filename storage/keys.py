@@ -6,6 +6,7 @@ back. Whatever must be read back from a key is stored in the body as well.
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ MAX_PART: Final = 200
 """Characters of an encoded part; five such parts fit DynamoDB's sort key of 1,024 bytes."""
 
 
+@lru_cache(maxsize=4096)
 def part(text: str) -> str:
     """Encode one part of a key: letters, digits and `-_.~` stand for themselves."""
     encoded = quote(text, safe="", errors="surrogatepass")

@@ -63,20 +63,35 @@ class Rope:
     """Bytes of the elements that stand in checkpoints."""
     made: dict[bytes, Any] = field(default_factory=dict)
     """The segments that have to be stored before the checkpoint, by digest: what they hold."""
+    of_elements: frozenset[bytes] = frozenset()
+    """The segments that elements refer to."""
+
+    @property
+    def refs(self) -> set[bytes]:
+        """The segments that the list needs."""
+        return {ref for kind, ref, *_ in self.spans if kind >= ELEMENTS}.union(self.of_elements)
 
 
-def common(old: Sequence[Element], new: Sequence[Element]) -> list[tuple[int, int, int]]:
+def is_same(old: Sequence[Element], new: Sequence[Element], same: int) -> bool:
+    """Return whether two lists are equal, of which the elements before `same` are."""
+    return len(old) == len(new) and all(
+        a.name == b.name for a, b in zip(old[same:], new[same:], strict=True)
+    )
+
+
+def common(old: Sequence[Element], new: Sequence[Element], same: int) -> list[tuple[int, int, int]]:
     """Return ranges of `new` as `(start, stop, position in old)`, -1 for what is not in `old`.
 
-    The ranges follow each other and cover `new`.
+    The ranges follow each other and cover `new`. The elements before `same` are known to be equal.
     """
-    names, wanted = [e.name for e in old], [e.name for e in new]
-    start = min(len(names), len(wanted))
-    if names[:start] != wanted[:start]:  # mostly something was appended, and they are the same
-        start = next(n for n in range(start) if names[n] != wanted[n])
+    pairs = zip(old[same:], new[same:], strict=False)
+    start = same + sum(1 for _ in itertools.takewhile(lambda p: p[0].name == p[1].name, pairs))
     ranges = [(0, start, 0)] if start else []
-    if start == len(wanted):
+    if start == len(new):
         return ranges
+    if start == len(old):  # mostly something was appended
+        return [*ranges, (start, len(new), -1)]
+    names, wanted = [e.name for e in old], [e.name for e in new]
     sought = set(wanted[start:])
     where = {names[n]: n for n in reversed(range(len(names))) if names[n] in sought}
     while start < len(wanted):
@@ -127,16 +142,27 @@ def loose_bytes(elements: Sequence[Element], spans: Sequence[Piece]) -> int:
     return sum(len(elements[n].packed) for n in itertools.chain(*places))
 
 
-def lay(elements: list[Element], parent: Rope | None, at: bytes | str, name: Any) -> Rope:
+def refs_of_elements(elements: Sequence[Element]) -> frozenset[bytes]:
+    """Return the segments that elements refer to."""
+    return frozenset(ref for each in elements for ref in each.refs)
+
+
+def lay(
+    elements: list[Element], parent: Rope | None, at: bytes | str, name: Any, same: int = 0
+) -> Rope:
     """Return how a list is stored, given its parent's rope, which stands in checkpoint `at`.
 
-    `name` returns the digest of what a segment holds.
+    `name` returns the digest of what a segment holds. The elements before `same` are the parent's.
     """
-    size = sum(len(each.packed) for each in elements[:INLINE_BYTES])
-    if size <= INLINE_BYTES >= len(elements):
+    if parent and same == len(parent.elements):
+        of_elements = parent.of_elements | refs_of_elements(elements[same:])
+    else:
+        of_elements = refs_of_elements(elements)
+    if _is_small(elements):
         own = [(OWN, None, 0, len(elements))]
-        return Rope(elements, own, [e.packed for e in elements], own, 0, size)
-    ranges = common(parent.elements, elements) if parent else [(0, len(elements), -1)]
+        packed = [e.packed for e in elements]
+        return Rope(elements, own, packed, own, 0, sum(map(len, packed)), {}, of_elements)
+    ranges = common(parent.elements, elements, same) if parent else [(0, len(elements), -1)]
     pieces: list[Piece] = []
     spans: list[Piece] = []
     own_packed: list[bytes] = []
@@ -161,11 +187,19 @@ def lay(elements: list[Element], parent: Rope | None, at: bytes | str, name: Any
     loose = loose_bytes(elements, spans)
     hops = parent.hops + 1 if parent and kept else 0
     if hops <= MOST_HOPS and loose <= LOOSE_BYTES and len(pieces) <= MOST_PIECES:
-        return Rope(elements, joined(pieces), own_packed, spans, hops, loose)
-    return _settle(elements, spans, name)
+        made: dict[bytes, Any] = {}
+        return Rope(elements, joined(pieces), own_packed, spans, hops, loose, made, of_elements)
+    return _settle(elements, spans, name, of_elements)
 
 
-def _settle(elements: list[Element], spans: list[Piece], name: Any) -> Rope:
+def _is_small(elements: Sequence[Element]) -> bool:
+    sizes = itertools.accumulate(len(each.packed) for each in elements)
+    return all(size <= INLINE_BYTES for size in sizes)
+
+
+def _settle(
+    elements: list[Element], spans: list[Piece], name: Any, of_elements: frozenset[bytes]
+) -> Rope:
     """Move what stands in checkpoints into segments, and many pieces into segments of pieces."""
     made: dict[bytes, Any] = {}
     loose = [n for kind, _, start, stop in spans if kind == OWN for n in range(start, stop)]
@@ -187,7 +221,7 @@ def _settle(elements: list[Element], spans: list[Piece], name: Any) -> Rope:
         made[segment := name(held_pieces)] = held_pieces
         count = sum(piece[3] - piece[2] for piece in settled[low:high])
         settled[low:high] = [(settled[low][0] + 1, segment, 0, count)]
-    return Rope(elements, settled, [], settled, 0, 0, made)
+    return Rope(elements, settled, [], settled, 0, 0, made, of_elements)
 
 
 def _groups(elements: Sequence[Element], loose: Sequence[int]) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """What a saver keeps in memory: it only saves reading and writing, and is bounded.
 
 The rows and segments that were read or written last; and of the last checkpoints which content
-there is already, element by element, and by what a value is told from what it may have become.
+there is already, element by element, and what values were when they were written.
 """
 
 import threading
@@ -13,9 +13,10 @@ from cachetools import LRUCache
 from langgraph.checkpoint.base import ChannelVersions
 
 from storage.checkpoint_layout import Place
-from storage.codec import Print, Typed, fingerprint, is_plain
+from storage.codec import Typed
 from storage.ports import Key
-from storage.ropes import Element, Rope
+from storage.ropes import Rope
+from storage.snapshots import Snapshots
 
 Entry = list[Any]
 """What a checkpoint holds of a channel: see `storage.channels`."""
@@ -24,7 +25,6 @@ CACHE_BYTES: Final = 64 * 1024 * 1024
 _KNOWN: Final = 512
 _KNOWN_ELEMENTS: Final = 200_000
 _LOCKS: Final = 64
-_MOST_GROUPS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -39,43 +39,6 @@ class Row:
     entries: Mapping[str, Entry]
 
 
-@dataclass(frozen=True)
-class Made:
-    """By what the elements of a list are told from what they may have become.
-
-    `groups` are fingerprints of ranges that follow each other, with their lengths; `by_print` finds
-    elements one by one, when the list is no longer the same up to its end.
-    """
-
-    groups: list[tuple[int, Print]] = field(default_factory=list)
-    by_print: dict[Any, Element] = field(default_factory=dict)
-
-    def unchanged(self, values: list[Any]) -> int:
-        """Return how many values at the start are what they were."""
-        position = 0
-        for length, found in self.groups:
-            if fingerprint(values[position : position + length]) != found:
-                break
-            position += length
-        return position
-
-    def and_then(self, values: list[Any], start: int, by_print: dict[Any, Element]) -> "Made":
-        """Return this for a longer list, of which the values before `start` are unchanged."""
-        position, kept = 0, []
-        for group in self.groups:
-            if position >= start:
-                break
-            kept.append(group)
-            position += group[0]
-        # What stands behind elements that cannot be told is told one by one.
-        if position == start and all(map(is_plain, values[start:])):
-            if len(kept) >= _MOST_GROUPS:
-                kept, position = [], 0
-            if found := fingerprint(values[position:]):
-                kept.append((len(values) - position, found))
-        return Made(kept, by_print)
-
-
 @dataclass
 class Draft:
     """What a checkpoint will hold, and what will be known of it."""
@@ -83,7 +46,7 @@ class Draft:
     entries: dict[str, Entry] = field(default_factory=dict)
     ropes: dict[str, Rope] = field(default_factory=dict)
     prints: dict[str, bytes] = field(default_factory=dict)
-    made: dict[str, Made] = field(default_factory=dict)
+    seen: dict[str, Snapshots] = field(default_factory=dict)
     alive: dict[str, set[bytes]] = field(default_factory=dict)
 
 
@@ -96,15 +59,15 @@ class Known:
     ropes: dict[str, Rope] = field(default_factory=dict)
     prints: dict[str, bytes] = field(default_factory=dict)
     """Digests of the trees of other values."""
-    made: dict[str, Made] = field(default_factory=dict)
-    """How the elements of lists were told."""
+    seen: dict[str, Snapshots] = field(default_factory=dict)
+    """What the elements of lists were."""
     alive: dict[str, set[bytes]] = field(default_factory=dict)
     """The segments that each channel needs: they are there for as long as the checkpoint is."""
 
     @classmethod
     def of(cls, row: Row, versions: ChannelVersions, draft: Draft) -> "Known":
         """Return what is known of a checkpoint when it has been written."""
-        return cls(row, versions, draft.ropes, draft.prints, draft.made, draft.alive)
+        return cls(row, versions, draft.ropes, draft.prints, draft.seen, draft.alive)
 
     @property
     def weight(self) -> int:
