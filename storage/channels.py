@@ -19,7 +19,7 @@ from storage.channel_reading import Reader
 from storage.checkpoint_layout import Place, long, short
 from storage.codec import Typed, digest
 from storage.ports import Item
-from storage.ropes import EARLIER, ELEMENTS, Element, Rope, is_same, lay
+from storage.ropes import EARLIER, ELEMENTS, Element, Rope, alone, is_same, lay
 from storage.saver_memory import Draft, Entry, Known, Row
 from storage.segments import ITEM_BYTES
 from storage.snapshots import Snapshots
@@ -213,7 +213,7 @@ class Channels(Reader):
                 continue
             rope = self._rope_of(Known(row, {}), name)
             assert rope is not None  # noqa: S101 - it is a list
-            laid = lay(rope.elements, None, "", lambda c: digest(ormsgpack.packb(c), pk))
+            laid = alone(rope, lambda held: digest(ormsgpack.packb(held), pk))
             made |= laid.made
             entries[name] = ["l", len(rope.elements), 0, [list(p) for p in laid.pieces], laid.own]
         return entries

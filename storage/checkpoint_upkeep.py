@@ -1,12 +1,14 @@
 """Deleting, pruning, copying and sweeping threads, for `storage.checkpointer`.
 
 What finds a thing is deleted after it, so that a second call after a crash finds what is left. What
-others refer to is written into them first. The caller holds the thread's lease where there is one:
-nobody writes to the thread meanwhile.
+others refer to is written into them first. The latest state of a thread comes and goes in one
+transaction: cut off, it is there as it was or as it is to be, if with less of its history. The
+caller holds the thread's lease where there is one: nobody writes to the thread meanwhile.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from storage.channels import Channels
@@ -24,8 +26,10 @@ from storage.checkpoint_layout import (
     partition,
     run_of,
 )
+from storage.errors import TooLarge
 from storage.keys import key
-from storage.ports import Blobs, Item, Table
+from storage.limits import MAX_ACTIONS, check_transaction
+from storage.ports import Blobs, Delete, Item, Put, Table
 from storage.saver_memory import Memory, Row
 from storage.segments import Segments
 from storage.trees import refs_of
@@ -38,29 +42,24 @@ Accepts = Callable[[str, Iterable[Item]], Iterator[Item]]
 class Upkeep:
     """Maintains the threads of one table and bucket."""
 
-    def __init__(self, table: Table, blobs: Blobs, memory: Memory, channels: Channels) -> None:
+    def __init__(
+        self, table: Table, blobs: Blobs, memory: Memory, channels: Channels, accepts: Accepts
+    ) -> None:
         self._table, self._blobs = table, blobs
-        self._memory, self._channels = memory, channels
+        self._memory, self._channels, self._accepts = memory, channels, accepts
         self._segments = Segments(table, blobs)
 
     def delete_thread(self, thread_id: str) -> None:
-        """Delete a thread: no item and no object is left.
-
-        The newest goes first, and what checkpoints share last: cut off, what is left is whole.
-        """
+        """Delete a thread: no item and no object is left."""
         pk = partition(thread_id)
         rows = [*self._table.query(pk)]
         runs = {run for row in rows if row.sk == _DELETED for run in _runs_of(row)}
         runs |= {run_of(row) for row in rows if row.sk.startswith(CHECKPOINTS)}
         if rows:
             self._table.put(Item(pk, _DELETED, {"runs": cast(Any, sorted(runs))}))
-        line = sorted(
-            (row for row in rows if row.sk.startswith(CHECKPOINTS)),
-            key=lambda row: (id_of(row), not is_checkpoint(row)),
-            reverse=True,
-        )
-        self._table.batch_write((), [(pk, row.sk) for row in line])
-        others = {row.sk for row in rows} - {row.sk for row in line} - {_DELETED}
+        found = [row for row in rows if row.sk.startswith(CHECKPOINTS) and is_checkpoint(row)]
+        self._take(thread_id, found)
+        others = {row.sk for row in rows} - {row.sk for row in found} - {_DELETED}
         self._table.batch_write((), [(pk, sk) for sk in sorted(others)])
         for info in list(self._blobs.list(f"{pk}/")):
             self._blobs.delete(info.key)
@@ -68,6 +67,26 @@ class Upkeep:
         self._table.batch_write((), sorted(entries))
         self._table.delete(pk, _DELETED)
         self._memory.forget(pk)
+
+    def _take(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
+        """Delete checkpoints that no others refer to: what the latest need last, and at once."""
+        pk = partition(thread_id)
+        last, older = list(checkpoints), list[Item]()
+        if len(last) > MAX_ACTIONS:
+            kept = self._standing(thread_id, checkpoints)
+            last = [item for item in checkpoints if item.sk in kept]
+            older = [item for item in checkpoints if item.sk not in kept]
+            self._detach_all(thread_id, older)
+            self._table.batch_write((), [(pk, item.sk) for item in _newest_first(older)])
+        last = sorted(_newest_first(last), key=lambda item: ns_of(item) != "")
+        for n in range(0, len(last), MAX_ACTIONS):
+            self._table.transact([Delete(pk, item.sk) for item in last[n : n + MAX_ACTIONS]])
+
+    def _standing(self, thread_id: str, checkpoints: Iterable[Item]) -> set[str]:
+        """Return the sort keys of the latest that count, and of what they are rebuilt from."""
+        counted = list(self._accepts(thread_id, checkpoints))
+        latest = {ns_of(item): item for item in reversed(_newest_first(counted))}
+        return self._needed(thread_id, counted, latest.values())
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints that runs have written, with their writes.
@@ -88,15 +107,10 @@ class Upkeep:
         return [row for row in rows if is_checkpoint(row)]
 
     def drop(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
-        """Delete checkpoints of a thread with their writes, then the values nobody names."""
-        pk = partition(thread_id)
-        self._memory.forget(pk)
-        for ns in {ns_of(item) for item in checkpoints}:
-            self.detach(thread_id, ns, {id_of(i) for i in checkpoints if ns_of(i) == ns})
-        for item in checkpoints:
-            found = self._table.query(pk, prefix=Place(thread_id, ns_of(item)).writes(id_of(item)))
-            self._table.batch_write((), [(pk, write.sk) for write in found])
-        self._table.batch_write((), [(pk, item.sk) for item in checkpoints])
+        """Delete checkpoints of a thread, then the writes and values that nobody names."""
+        self._memory.forget(partition(thread_id))
+        self._detach_all(thread_id, checkpoints)
+        self._take(thread_id, checkpoints)
         left = {run_of(item) for item in self._checkpoints(thread_id)}
         for run_id in {run_of(item) for item in checkpoints} - left:
             entries = directory_entries(thread_id, run_id)
@@ -106,6 +120,10 @@ class Upkeep:
         else:
             self.delete_thread(thread_id)
 
+    def _detach_all(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
+        for ns in {ns_of(item) for item in checkpoints}:
+            self.detach(thread_id, ns, {id_of(i) for i in checkpoints if ns_of(i) == ns})
+
     def detach(self, thread_id: str, ns: str, ids: set[str]) -> None:
         """Write into the checkpoints that refer to some others what they find there."""
         place = Place(thread_id, ns)
@@ -114,31 +132,26 @@ class Upkeep:
                 continue
             row = self._row(place, item)
             if self._channels.refers_to(row) & ids:
-                self._table.put(self._alone(row, item))
+                self._table.put(self._alone(row, item, place.pk))
 
     def _row(self, place: Place, item: Item) -> Row:
         return self._channels.row(place, item, id_of(item))
 
-    def _alone(self, row: Row, item: Item) -> Item:
-        """Return the item of a checkpoint that refers to no other; its values are stored."""
+    def _alone(self, row: Row, item: Item, pk: str) -> Item:
+        """Return an item for `pk` of a checkpoint that refers to no other; store its values."""
         contents: dict[bytes, Any] = {}
         entries = self._channels.alone(row, contents)
-        made = self._channels.packed(item.pk, contents, set())
+        made = self._channels.packed(pk, contents, set())
         content = (*row.bare, *row.metadata, entries)
-        held = self._channels.body(item.pk, content, made)
-        self._channels.store(item.pk, made, [])
+        held = self._channels.body(pk, content, made)
+        self._channels.store(pk, made, [])
         rest = {name: value for name, value in item.body.items() if name not in ("b", "s")}
-        return Item(item.pk, item.sk, rest | held)
+        return Item(pk, item.sk, rest | held)
 
-    def keep_latest(self, thread_id: str, accepts: Accepts) -> None:
+    def keep_latest(self, thread_id: str) -> None:
         """Drop all but the latest checkpoint of each namespace, and what it is rebuilt from."""
         rows = self._checkpoints(thread_id)
-        counted = list(accepts(thread_id, rows))
-        latest: dict[str, Item] = {}
-        for item in counted:
-            if ns_of(item) not in latest or id_of(item) > id_of(latest[ns_of(item)]):
-                latest[ns_of(item)] = item
-        kept = self._needed(thread_id, counted, latest.values())
+        kept = self._standing(thread_id, rows)
         self.drop(thread_id, [item for item in rows if item.sk not in kept])
 
     def _needed(self, thread_id: str, rows: Iterable[Item], kept: Iterable[Item]) -> set[str]:
@@ -162,10 +175,16 @@ class Upkeep:
         return needed
 
     def sweep(self, thread_id: str) -> None:
-        """Delete the segments of a thread that no checkpoint and no write names."""
+        """Delete the writes of a thread upon no checkpoint, and the segments that nobody names."""
         pk = partition(thread_id)
+        rows = list(self._table.query(pk, prefix=CHECKPOINTS))
+        there = {(ns_of(row), id_of(row)) for row in rows if is_checkpoint(row)}
+        astray = [row for row in rows if (ns_of(row), id_of(row)) not in there]
+        self._table.batch_write((), [(pk, row.sk) for row in astray])
         named: set[bytes] = set()
-        for item in self._table.query(pk, prefix=CHECKPOINTS):
+        for item in rows:
+            if (ns_of(item), id_of(item)) not in there:
+                continue
             if "s" in item.body:
                 named.add(cast(bytes, item.body["s"]))
             if is_checkpoint(item):
@@ -183,32 +202,68 @@ class Upkeep:
         made = made_at(newest)
         return made is not None and made < time.time() - seconds
 
-    def copy(self, source_id: str, target_id: str, accepts: Accepts, last: str = "") -> None:
+    def copy(self, source_id: str, target_id: str, last: str = "") -> None:
         """Copy what counts of a thread to another; up to a checkpoint, as it stood when it was put.
 
-        Values go first and checkpoints last, oldest first, so that a copy that is cut off holds
-        checkpoints with all their ancestors, or none.
+        Values go first; then the latest state at once, which if all is too much for one transaction
+        stands by itself; then what came before it.
         """
         source, target = partition(source_id), partition(target_id)
         self._segments.copy(source, target)
-        rows = list(accepts(source_id, self._table.query(source, prefix=CHECKPOINTS)))
+        rows = list(self._accepts(source_id, self._table.query(source, prefix=CHECKPOINTS)))
         if last:
             rows = [
                 row
                 for row in rows
                 if id_of(row) < last or (id_of(row) == last and is_checkpoint(row))
             ]
+        self._announce(source_id, target_id, rows)
+        whole = [_moved(row, target) for row in rows]
+        if not self._put_together(whole):
+            kept = self._standing(source_id, [row for row in rows if is_checkpoint(row)])
+            first = [row for row in rows if Place(source_id, ns_of(row)).sk(id_of(row)) in kept]
+            self._put_together([self._standing_alone(row, source_id, target) for row in first])
+            for item in sorted(whole, key=lambda row: (is_checkpoint(row), id_of(row))):
+                self._table.put(item)
+        self._memory.forget(target)
+
+    def _announce(self, source_id: str, target_id: str, rows: Iterable[Item]) -> None:
+        """Put down by what a copy and its namespaces are found."""
+        place = Place(target_id)
+        runs = {run_of(row) for row in rows if is_checkpoint(row)}
+        entries = {entry for run in runs for entry in directory_entries(target_id, run)}
         copied = {ns_of(row) for row in rows}
+        found = [Item(*entry, {"thread_id": target_id}) for entry in sorted(entries)]
         for ns, first in namespaces(self._table, source_id):
             if ns in copied:
-                self._table.put(namespace_entry(Place(target_id, ns), first))
-        for item in sorted(rows, key=lambda row: (is_checkpoint(row), id_of(row))):
-            if is_checkpoint(item):
-                for entry in directory_entries(target_id, run_of(item)):
-                    self._table.put(Item(*entry, {"thread_id": target_id}))
-            body = {name: value for name, value in item.body.items() if name != "epoch"}
-            self._table.put(Item(target, item.sk, body))
-        self._memory.forget(target)
+                found.append(namespace_entry(replace(place, ns=ns), first))
+        self._table.batch_write(found)
+
+    def _put_together(self, items: Sequence[Item]) -> bool:
+        """Put items in one transaction; return whether they fit into it."""
+        actions = [Put(item) for item in items]
+        try:
+            check_transaction(actions)
+        except TooLarge:
+            return False
+        if actions:
+            self._table.transact(actions)
+        return True
+
+    def _standing_alone(self, row: Item, source_id: str, target: str) -> Item:
+        if not is_checkpoint(row):
+            return _moved(row, target)
+        held = self._row(Place(source_id, ns_of(row)), row)
+        return _moved(self._alone(held, row, target), target)
+
+
+def _moved(row: Item, pk: str) -> Item:
+    """Return the same in another thread, where no lease has been."""
+    return Item(pk, row.sk, {name: value for name, value in row.body.items() if name != "epoch"})
+
+
+def _newest_first(items: Iterable[Item]) -> list[Item]:
+    return sorted(items, key=id_of, reverse=True)
 
 
 def _runs_of(row: Item) -> list[str]:

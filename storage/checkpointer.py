@@ -108,7 +108,7 @@ class CheckpointSaver(InThreads):
 
     @property
     def _upkeep(self) -> Upkeep:
-        return Upkeep(self._table, self._blobs, self._memory, self._channels)
+        return Upkeep(self._table, self._blobs, self._memory, self._channels, self._accepts)
 
     def _accepts(self, thread_id: str, items: Iterable[Item]) -> Iterator[Item]:  # noqa: ARG002
         """Yield those checkpoints and writes of a thread that count: without a lease, all."""
@@ -455,11 +455,11 @@ class CheckpointSaver(InThreads):
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """See `BaseCheckpointSaver.copy_thread`: the whole thread, as it counts now."""
-        self._upkeep.copy(source_thread_id, target_thread_id, self._accepts)
+        self._upkeep.copy(source_thread_id, target_thread_id)
 
     def fork_thread(self, source_thread_id: str, target_thread_id: str, checkpoint_id: str) -> None:
         """Copy a thread up to a checkpoint, as it counts now, to go on from there."""
-        self._upkeep.copy(source_thread_id, target_thread_id, self._accepts, checkpoint_id)
+        self._upkeep.copy(source_thread_id, target_thread_id, checkpoint_id)
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """See `BaseCheckpointSaver.prune`.
@@ -477,7 +477,7 @@ class CheckpointSaver(InThreads):
             if strategy == "delete":
                 self.delete_thread(thread_id)
             else:
-                self._upkeep.keep_latest(thread_id, self._accepts)
+                self._upkeep.keep_latest(thread_id)
 
     def sweep(self, thread_ids: Sequence[str]) -> None:
         """Delete what calls that were cut off have left of threads: content that nobody names."""

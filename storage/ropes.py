@@ -192,6 +192,13 @@ def lay(
     return _settle(elements, spans, name, of_elements)
 
 
+def alone(rope: Rope, name: Any) -> Rope:
+    """Return how a list is stored without any earlier checkpoint."""
+    if _is_small(rope.elements):
+        return lay(rope.elements, None, "", name)
+    return _settle(rope.elements, rope.spans, name, rope.of_elements)
+
+
 def _is_small(elements: Sequence[Element]) -> bool:
     sizes = itertools.accumulate(len(each.packed) for each in elements)
     return all(size <= INLINE_BYTES for size in sizes)
