@@ -12,6 +12,9 @@ changed by the time the decision comes back, the decision is void and the person
                                                           approve, edit ─▶ effect, once
 
 A fork asks a person before it does what one of its ancestors has done, whatever the policy says.
+
+An agent is told of an error only if nothing was done: it may ask for the same again, in a call of
+its own. Where the ledger has an entry, the error ends the run, and a retry goes on from that entry.
 """
 
 import asyncio
@@ -68,12 +71,20 @@ class Shown:
 
 
 async def act(task: Task, runtime: Runtime[Context]) -> Command[str]:
-    """Carry out a call, or say why not, and go back to the agent."""
+    """Carry out a call, or say why not, and go back to the agent.
+
+    Raises:
+        LeaseLost: this worker is outdated.
+        Unavailable: a service did not answer; the call is carried out when the run is tried again.
+        AffidavitError, ToolException: it was begun, and has not come to its end.
+    """
     try:
         message = await _act(task, runtime)
     except (LeaseLost, Unavailable):
         raise
     except (AffidavitError, ToolException) as error:
+        if await runtime.context.effects.find(_id(task["call"])):
+            raise
         message = _reply(task["call"], str(error), status="error")
     return Command(update={task.get("channel", "scratch"): [message]}, goto=task["agent"])
 

@@ -8,7 +8,8 @@ The ledger has one entry for each tool call, by its id, which is stable over a c
 
 Killed anywhere, the first either happened whole or not at all. The second, found begun, is called
 again. The third, found begun, may or may not have happened: nobody repeats it, and a person
-settles it.
+settles it. An error says that nothing was done as long as the ledger has no entry, and no longer:
+what a tool refuses, it refuses while it plans or in `prepare`.
 
 A fork has a ledger of its own, and looks into those of its ancestors: what one of them has done is
 not done again without a person who was told so.
@@ -19,13 +20,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, cast
 
-from storage.errors import ConditionFailed, Conflict
+from storage.errors import ConditionFailed, Conflict, LeaseLost, Unavailable
 from storage.keys import key
 from storage.ports import Absent, Item, Put, Table, VersionIs
+from storage.records import readable
 from storage.trail import Trail
 from tools.registry import Plan, Safety
 
 State = Literal["begun", "done", "not_done"]
+MOST_TEXT: Final = 50_000
+"""Characters of what is said of an outcome: the ledger has room for whatever a call returned."""
 _LEDGER: Final = "l/"
 
 
@@ -102,8 +106,10 @@ class Effects:
 
         Raises:
             Conflict: what was approved no longer applies; nothing was done.
-            LeaseLost: this worker is outdated; nothing was done.
+            LeaseLost: this worker is outdated; it has done nothing that the ledger does not say.
             OutcomeUnknown: nobody can say whether it was done.
+            Exception: what a `repeatable` call raised, or what kept its end from being written
+                down; whoever goes on with the run makes it again.
         """
         if plan.prepare:
             await asyncio.to_thread(plan.prepare)
@@ -127,15 +133,23 @@ class Effects:
             if found and found.text != grant.binding:
                 raise Conflict(f"{tool} was begun, and what was approved has changed since.")
         else:
-            done = Outcome("done", plan.done, grant.same)
+            done = Outcome("done", _told(plan), grant.same)
             return await self._enter("effect", call_id, done, plan, task, about) or done
-        said = await self._called(plan, once=safety == "at_most_once")
-        text = f"{plan.done}\n{said}" if said else plan.done
-        return await self.settle(call_id, Outcome("done", text, grant.same), task, **about)
-
-    async def _called(self, plan: Plan, *, once: bool) -> str | None:
+        once = safety == "at_most_once"
+        done = Outcome("done", await self._called(plan, once=once), grant.same)
         try:
-            return await asyncio.to_thread(plan.call) if plan.call else None
+            return await self.settle(call_id, done, task, **about)
+        except (LeaseLost, Unavailable):  # whoever goes on with the run finds it begun
+            raise
+        except Exception as error:
+            if once:
+                raise OutcomeUnknown(type(error).__name__) from error
+            raise
+
+    async def _called(self, plan: Plan, *, once: bool) -> str:
+        """Make the call of a plan; return what is said of it."""
+        try:
+            return _told(plan, await asyncio.to_thread(plan.call) if plan.call else None)
         except Exception as error:
             if once:  # it may have been done before it failed, whatever the error says
                 raise OutcomeUnknown(type(error).__name__) from error
@@ -179,3 +193,9 @@ class Effects:
         body: dict[str, Any] = asdict(outcome)
         item = Item(self._pk, _LEDGER + key(call_id), body, version)
         return Put(item, when, table="runs")
+
+
+def _told(plan: Plan, said: str | None = None) -> str:
+    """Return what is said of a plan that was carried out, as text that can be kept."""
+    text = f"{plan.done}\n{said}" if said else plan.done
+    return readable(text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}…")

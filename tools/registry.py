@@ -27,6 +27,9 @@ Safety = Literal["transaction", "repeatable", "at_most_once"]
   call that changes nothing more when it is made again; after a crash it is made again.
 - `at_most_once`: its plan is a call to something that takes no idempotency token. It is begun once;
   if nobody can say whether it was done, a person is asked.
+
+An error of a tool while it plans, or of `prepare`, says that nothing was done. One of `call` does
+not, whatever it is: what a tool has to refuse, it refuses before.
 """
 
 MOST_ARGUMENT_BYTES: Final = 150_000

@@ -6,18 +6,21 @@ The graph `doing` is one agent and `act`; what its model calls is what a test is
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.tools import ToolException
 from pydantic import BaseModel
 
 from graph import Orchestrator
 from graph.settings import Settings
-from storage.errors import Conflict, InvalidInput, Unavailable, Waits
+from storage.errors import Conflict, InvalidInput, NotAllowed, Unavailable, Waits
 from storage.records import Identity, Run
+from tests.scripted import calls
+from tools.effects import Effects, Outcome
 from tools.policy import Policy, Rule
-from tools.registry import Plan, Registry, plans
+from tools.registry import Plan, Registry, Safety, plans
 
 from .conftest import LEASE, Clock, OpenDesk
 from .stage import (
@@ -418,11 +421,13 @@ class Pay(BaseModel):
 class Paying:
     """A tool that takes no idempotency token: what it is called for is done, and then it fails."""
 
+    safety: Safety = "at_most_once"
+
     def __init__(self, *failures: Exception) -> None:
         self.failures, self.paid = list(failures), list[str]()
 
     def __call__(self, registry: Registry) -> None:
-        registry.add(plans(Pay, self.pay), "write", "at_most_once")
+        registry.add(plans(Pay, self.pay), "write", self.safety)
 
     def pay(self, to: str) -> Plan:
         """Pay."""
@@ -488,6 +493,60 @@ class TestAnUnknownOutcome:
         decide(desk, run, {"type": "done"})
         with pytest.raises(Conflict, match="already: done by ann"):
             decide(desk, run, {"type": "not_done"})
+
+
+class PayingOnce(Paying):
+    """The same with a token: to call it again pays nothing more."""
+
+    safety: Safety = "repeatable"
+
+
+class Insisting(Calling):
+    """An agent that calls its tools again as long as one of them has failed."""
+
+    def reply(self, messages: list[BaseMessage]) -> AIMessage:
+        last = messages[-1]
+        failed = isinstance(last, ToolMessage) and last.status == "error"
+        return calls(*self.wanted) if failed else super().reply(messages)
+
+
+class TestWhatWasBegun:
+    """It is not told as an error to an agent that would ask for it again."""
+
+    WANTED: Final = [("pay", {"to": "bob"})]
+
+    def test_what_can_be_repeated_is_gone_on_with_by_a_retry(self, governed: Governed) -> None:
+        expired = NotAllowed("The session has run out.")
+        tool, model = PayingOnce(expired, expired), Insisting(wanted=self.WANTED)
+        desk = governed("{verdict: allow, risk: write}", model=model, tools=[tool])
+        run = desk.invoke("go", graph="doing")
+        for _ in range(2):
+            assert (run.status, run.error) == ("error", "The session has run out.")
+            desk.runs.retry(run.id)
+            run = desk.drive(run.id)
+        assert (run.status, said(desk, run)) == ("success", "Paid bob.")
+        assert [kinds(desk, run).count(kind) for kind in ("effect_begun", "effect")] == [1, 1]
+        assert desk.audit.verify(run.id).ok
+
+    def test_of_what_cannot_be_repeated_a_person_says_whether_it_was_done(
+        self, governed: Governed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was done, and then the storage would not take down that it was."""
+        settle, refused = Effects.settle, [NotAllowed("The session has run out.")]
+
+        async def settle_later(self: Effects, *args: Any, **about: Any) -> Outcome:
+            if refused:
+                raise refused.pop()
+            return await settle(self, *args, **about)
+
+        monkeypatch.setattr(Effects, "settle", settle_later)
+        tool, model = Paying(), Insisting(wanted=self.WANTED)
+        desk = governed("{verdict: allow, risk: write}", model=model, tools=[tool], identity=ANN)
+        run = desk.invoke("go", graph="doing")
+        the_question(run, "outcome_unknown")
+        decide(desk, run, {"type": "done"})
+        assert desk.drive(run.id).status == "success"
+        assert tool.paid == ["bob"]
 
 
 class TestTheFile:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from nodes.act import act
 from nodes.context import Context
 from nodes.state import DeskState, Task
+from storage.errors import InvalidInput
 from storage.recordings import TOOL
 from storage.records import Identity, Interrupt, Vote
 from storage.run_layout import Decided
@@ -57,7 +58,13 @@ class Tools:
             return Plan(shows="Post.", done="Posted.", call=lambda: self.sent.append(text))
 
         self.registry.add(plans(Say, send), "write", "at_most_once")
+
+        def keep(text: str) -> Plan:
+            """Keep."""
+            raise InvalidInput(f"There is no {text}.")
+
         self.registry.add(plans(Say, post), "write", "at_most_once")
+        self.registry.add(plans(Say, keep), "write", "repeatable")
 
 
 @pytest.fixture
@@ -383,6 +390,19 @@ class TestOnce:
         assert answer
         assert answer.content == "Sent before."
         assert tools.sent == []
+
+    def test_an_agent_is_told_of_an_error_only_if_nothing_was_done(
+        self, harness: Callable[..., Harness]
+    ) -> None:
+        """It would call again, under another id: what was begun is gone on with by a retry."""
+        answer = harness().go(name="keep")
+        assert answer
+        assert (answer.status, answer.content) == ("error", "There is no hello.")
+
+        desk = harness()
+        desk.context.effects.done["call-1"] = Outcome("begun")  # type: ignore[attr-defined]
+        with pytest.raises(InvalidInput, match=r"There is no hello\."):
+            desk.go(name="keep")
 
     def test_an_unknown_outcome_waits_for_a_person(
         self, harness: Callable[..., Harness], tools: Tools

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from storage.audit import AuditLog
-from storage.errors import ConditionFailed, Conflict, LeaseLost
+from storage.errors import ConditionFailed, Conflict, LeaseLost, NotAllowed, Unavailable
 from storage.leases import claim
 from storage.objects import ObjectStore
 from storage.ports import Absent, Action, Item, Put, VersionIs
@@ -19,7 +20,7 @@ from storage.trail import Trail
 from storage.verification import verify_run
 from storage.workspace import Workspace, WorkspaceTable
 from tools.deliverables import plan_publish
-from tools.effects import Effects, Grant, Outcome, OutcomeUnknown
+from tools.effects import MOST_TEXT, Effects, Grant, Outcome, OutcomeUnknown
 from tools.registry import Plan, Safety
 
 GRANT = Grant(by="ann", binding="abc")
@@ -57,6 +58,23 @@ def as_owner(runs: RunStore, workspace: Workspace, work: Work, seconds: float = 
 
 def perform(plan: Plan, safety: Safety = "transaction") -> Work:
     return lambda effects: effects.perform("call-1", "tool", safety, plan, GRANT, "task")
+
+
+@pytest.fixture
+def fail_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Exception], None]:
+    """Let the storage refuse the events of a kind."""
+
+    def refuse(kind: str, error: Exception) -> None:
+        commit = Trail.commit
+
+        async def refused(self: Trail, found: str, *args: Any, **options: Any) -> None:
+            if found == kind:
+                raise error
+            await commit(self, found, *args, **options)
+
+        monkeypatch.setattr(Trail, "commit", refused)
+
+    return refuse
 
 
 def kinds(runs: RunStore) -> list[str]:
@@ -126,6 +144,44 @@ class TestAtMostOnce:
         assert calls == [1]
         assert kinds(runs)[-2:] == ["effect_begun", "effect"]
         assert verify_run(runs, "r-1").ok
+
+    @pytest.mark.parametrize(
+        ("returned", "kept"),
+        [
+            pytest.param("x" * 500_000, "Sent.\n" + "x" * (MOST_TEXT - 6) + "…", id="without end"),
+            pytest.param("語" * 500_000, "Sent.\n" + "語" * (MOST_TEXT - 6) + "…", id="in bytes"),
+            pytest.param("half \ud800 a pair", "Sent.\nhalf \ufffd a pair", id="no character"),
+        ],
+    )
+    def test_whatever_it_returned_can_be_written_down(
+        self, runs: RunStore, workspace: Workspace, returned: str, kept: str
+    ) -> None:
+        plan = Plan(shows="", done="Sent.", call=lambda: returned)
+        done = as_owner(runs, workspace, perform(plan, "at_most_once"))
+        assert done == Outcome("done", kept)
+        assert as_owner(runs, workspace, lambda effects: effects.find("call-1")) == done
+
+    def test_if_its_end_cannot_be_written_down_its_outcome_is_unknown(
+        self, runs: RunStore, workspace: Workspace, fail_at: Callable[[str, Exception], None]
+    ) -> None:
+        """It was done: no error that comes after may say otherwise."""
+        fail_at("effect", NotAllowed("The session has run out."))
+        with pytest.raises(OutcomeUnknown, match="NotAllowed"):
+            as_owner(runs, workspace, perform(Plan("", "Sent.", call=lambda: None), "at_most_once"))
+
+    @pytest.mark.parametrize("error", [Unavailable("No answer."), LeaseLost("It has another.")])
+    def test_who_goes_on_with_the_run_finds_it_begun(
+        self,
+        runs: RunStore,
+        workspace: Workspace,
+        fail_at: Callable[[str, Exception], None],
+        error: Exception,
+    ) -> None:
+        fail_at("effect", error)
+        with pytest.raises(type(error)):
+            as_owner(runs, workspace, perform(Plan("", "Sent.", call=lambda: None), "at_most_once"))
+        found = as_owner(runs, workspace, lambda effects: effects.find("call-1"))
+        assert found == Outcome("begun")
 
     def test_killed_in_between_its_outcome_is_unknown(
         self, runs: RunStore, workspace: Workspace
