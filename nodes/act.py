@@ -12,6 +12,8 @@ changed by the time the decision comes back, the decision is void and the person
                                                           approve, edit ─▶ effect, once
 
 A fork asks a person before it does what one of its ancestors has done, whatever the policy says.
+What people were asked about, they decide, whatever the policy says by then; what it denies, it
+denies.
 
 An agent is told of an error only if nothing was done: it may ask for the same again, in a call of
 its own. Where the ledger has an entry, the error ends the run, and a retry goes on from that entry.
@@ -134,7 +136,7 @@ async def _write(request: Request, rule: Rule, runtime: Runtime[Context]) -> Too
     earlier = await effects.earlier(_id(request.call), _same(request))
     shown = await _shown(request, earlier, runtime.context)
     grant = Grant(by="policy", binding=shown.binding, same=_same(request))
-    if rule.verdict == "ask" or earlier:
+    if rule.verdict == "ask" or earlier or await _was_asked(request, runtime.context):
         shown, grant = await _granted(shown, rule, earlier, runtime.context)
     entry, task = request.entry, task_id(runtime)
     try:
@@ -147,6 +149,12 @@ async def _write(request: Request, rule: Rule, runtime: Runtime[Context]) -> Too
         )
         return await _known(request.call, Outcome("begun", same=grant.same), runtime)
     return _reply(request.call, outcome.text)
+
+
+async def _was_asked(request: Request, context: Context) -> bool:
+    """Return whether people were asked about a call: then it is theirs to decide."""
+    record = await asyncio.to_thread(context.approvals)
+    return any(d.interrupt.value.get("tool_call_id") == _id(request.call) for d in record)
 
 
 async def _shown(request: Request, earlier: str, context: Context) -> Shown:

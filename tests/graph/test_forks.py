@@ -178,6 +178,22 @@ class TestWhatWasDone:
             assert doer.done == ["a", "a"]
 
 
+def test_what_was_rejected_is_not_done_because_the_ancestor_has_not_done_it(
+    open_for: Any, doer: Doer
+) -> None:
+    """What the person was shown is so no longer: it is shown anew, and not just done."""
+    desk = open_for()
+    doer.failures.append(RuntimeError("The line went dead."))
+    run = desk.invoke("go", graph="doing")
+    forked = fork(desk, run, ACT_IS_NEXT)
+    decide(desk, forked, {"type": "reject", "message": "never again"})
+    decide(desk, run, {"type": "not_done"})
+    desk.drive(run.id)
+
+    assert description(desk.drive(forked.id)) == "Do a."
+    assert doer.done == ["a"]
+
+
 class TestWhatWasNotDone:
     def test_what_no_ancestor_did_is_not_asked_about(self, open_for: Any, doer: Doer) -> None:
         run = open_for("a").invoke("go", graph="doing")

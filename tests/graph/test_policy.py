@@ -575,6 +575,25 @@ class TestTheFile:
         assert (run.status, approvers(allowed, run)) == ("success", ["policy"])
 
 
+@pytest.mark.parametrize(
+    ("decision", "left"),
+    [
+        pytest.param({"type": "reject", "message": "never"}, {}, id="rejected"),
+        pytest.param("edit", {"b.txt": b"edited"}, id="edited"),
+    ],
+)
+def test_what_people_were_asked_they_decide_though_a_rule_allows_it_by_then(
+    governed: Governed, decision: Any, left: dict[str, bytes]
+) -> None:
+    desk = governed(ONE, model=putting(a="a"), identity=ANN)
+    run = desk.invoke("go", graph="doing")
+    edited = edit(the_question(run), key="b.txt", text="edited")
+    decide(desk, run, edited if decision == "edit" else decision)
+    desk.resources.policy = Policy((Rule(verdict="allow"),))
+    assert desk.drive(run.id).status == "success"
+    assert published(desk) == left
+
+
 def test_the_rule_is_asked_again_when_the_run_goes_on(governed: Governed) -> None:
     """An approval does not outlive the permission to ask for it."""
     desk = governed(ONE, model=putting(a="a"), identity=ANN)
