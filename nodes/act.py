@@ -241,7 +241,7 @@ def _on_record(record: Sequence[Decided], decision: Any, shown: Shown) -> Decide
 
     What is only in the state is void.
     """
-    for decided in sorted(record, key=lambda each: -each.decided_at):
+    for decided in sorted(record, key=lambda each: each.order, reverse=True):
         value = decided.interrupt.value
         if (
             value.get("tool_call_id") == _id(shown.request.call)
@@ -258,7 +258,7 @@ def _is_latest(decided: Decided, record: Sequence[Decided], shown: Shown) -> boo
     """Return whether no later question about the same call was decided."""
     call = _id(shown.request.call)
     same = [d for d in record if d.interrupt.value.get("tool_call_id") == call]
-    return all(d.decided_at <= decided.decided_at for d in same)
+    return all(d.order <= decided.order for d in same)
 
 
 def _who(decided: Decided) -> list[str]:

@@ -167,6 +167,7 @@ def _stored(
 ) -> tuple[list[Action], list[Event]]:
     """Return what stores decisions and votes, and what they make of the run."""
     run = kept.run
+    taken = [replace(each, run_version=kept.version + 1) for each in taken]
     puts: list[Action] = [
         Put(
             interrupt_item(run.id, each),

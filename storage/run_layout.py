@@ -39,8 +39,16 @@ class Decided:
     decision: dict[str, Any] | None = None
     decided_by: Identity | None = None
     decided_at: float = 0.0
+    """By the clock of whoever decided, in seconds since the epoch: to be shown."""
     version: int = 0
     """Of its item; 0: it is not kept yet."""
+    run_version: int = 0
+    """Of the run's record as the decision left it; 0: it was kept without."""
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """What puts the decisions on a run in order, wherever they were made: no clock does."""
+        return self.run_version, self.decided_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +188,7 @@ def interrupt_item(run_id: str, decided: Decided) -> Item:
         "decision": decided.decision,
         "decided_by": decided.decided_by.model_dump() if decided.decided_by else None,
         "decided_at": decided.decided_at,
+        "run_version": decided.run_version,
     }
     sk = f"i/{key(decided.interrupt.id)}"
     return Item(key("run", run_id), sk, body, decided.version + 1)
@@ -194,6 +203,7 @@ def decided_of(item: Item) -> Decided:
         decided_by=Identity.model_validate(body["decided_by"]) if body["decided_by"] else None,
         decided_at=body["decided_at"],
         version=item.version,
+        run_version=body.get("run_version", 0),
     )
 
 

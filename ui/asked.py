@@ -119,7 +119,7 @@ def _unknown(desk: Orchestrator, run: Run, interrupt: Interrupt) -> list[Safe]:
 
 def _approved(desk: Orchestrator, run: Run, call: Any) -> Mapping[str, Any] | None:
     """Return the action that was approved for a call, as it was approved."""
-    for each in sorted(desk.resources.runs.decided(run.id), key=lambda d: -d.decided_at):
+    for each in sorted(desk.resources.runs.decided(run.id), key=lambda d: d.order, reverse=True):
         decision, asked = each.decision or {}, requests(each.interrupt)
         if not asked or each.interrupt.value.get("tool_call_id") != call:
             continue

@@ -243,6 +243,20 @@ class TestApproval:
         desk.decide({"type": "approve"})
         assert tools.sent == ["hello"]
 
+    def test_the_latest_decision_counts_whatever_the_clocks_said(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        """Approved where the clock is fast, void, rejected elsewhere; then all is as at first."""
+        desk = harness()
+        decisions = [({"type": "approve"}, 300.0, "eve"), ({"type": "reject"}, 1.0, "bob")]
+        desk.go()
+        for number, (decision, clock, addressee) in enumerate(decisions, 1):
+            asked = desk.asked
+            desk.record.append(Decided(asked, decision, ANN, clock, run_version=number))
+            tools.addressee = addressee
+            assert desk.go(Command(resume={asked.id: decision})) is None
+        assert tools.sent == []
+
     def test_an_approval_is_for_these_arguments_though_they_are_described_alike(
         self, harness: Callable[..., Harness], tools: Tools
     ) -> None:

@@ -326,6 +326,32 @@ class TestOnce:
         assert kept(runs).decision == APPROVE
 
 
+class TestOrder:
+    """Which decision came last is told by the run's record, and by no clock."""
+
+    def test_a_clock_that_is_slow_changes_nothing(self, runs: RunStore, clock: Clock) -> None:
+        for number, ahead in enumerate((300, 0, 100), 1):
+            waiting(runs, question(number))
+            clock.ahead = ahead
+            decide(runs, "r-1", {f"i-{number}": APPROVE}, ANN)
+            clock.ahead = 0
+        ordered = sorted(runs.decided("r-1"), key=lambda each: each.order)
+        assert [each.interrupt.id for each in ordered] == ["i-1", "i-2", "i-3"]
+
+    def test_decisions_that_were_kept_without_it_come_first_by_their_time(
+        self, runs: RunStore
+    ) -> None:
+        waiting(runs, question(1), question(2), question(3))
+        decide(runs, "r-1", {"i-1": APPROVE}, ANN)
+        for number, at in ((2, 2e10), (3, 1e10)):
+            decided = replace(kept(runs, f"i-{number}"), decision=APPROVE, decided_at=at)
+            item = interrupt_item("r-1", decided)
+            body = {name: value for name, value in item.body.items() if name != "run_version"}
+            runs.table.put(replace(item, body=body))
+        ordered = sorted(runs.decided("r-1"), key=lambda each: each.order)
+        assert [each.interrupt.id for each in ordered] == ["i-3", "i-2", "i-1"]
+
+
 class TestTypes:
     @pytest.mark.parametrize(
         "value",
