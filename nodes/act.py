@@ -70,6 +70,8 @@ class Shown:
     plan: Plan
     description: str
     binding: str
+    earlier: str
+    """The run that this one was forked from, if it has done it already."""
 
 
 async def act(task: Task, runtime: Runtime[Context]) -> Command[str]:
@@ -133,11 +135,10 @@ async def _read(request: Request, runtime: Runtime[Context]) -> ToolMessage:
 async def _write(request: Request, rule: Rule, runtime: Runtime[Context]) -> ToolMessage:
     """Carry out what a write plans, once, on the word of people or of the policy."""
     effects = runtime.context.effects
-    earlier = await effects.earlier(_id(request.call), _same(request))
-    shown = await _shown(request, earlier, runtime.context)
+    shown = await _shown(request, runtime.context)
     grant = Grant(by="policy", binding=shown.binding, same=_same(request))
-    if rule.verdict == "ask" or earlier or await _was_asked(request, runtime.context):
-        shown, grant = await _granted(shown, rule, earlier, runtime.context)
+    if rule.verdict == "ask" or shown.earlier or await _was_asked(request, runtime.context):
+        shown, grant = await _granted(shown, rule, runtime.context)
     entry, task = request.entry, task_id(runtime)
     try:
         outcome = await effects.perform(
@@ -157,13 +158,14 @@ async def _was_asked(request: Request, context: Context) -> bool:
     return any(d.interrupt.value.get("tool_call_id") == _id(request.call) for d in record)
 
 
-async def _shown(request: Request, earlier: str, context: Context) -> Shown:
+async def _shown(request: Request, context: Context) -> Shown:
     """Plan a call, and say all that a person has to know of it."""
     message = await _call(request)
     plan = message.artifact
     if not isinstance(plan, Plan):
         raise InvalidInput(f"{request.entry.name} is a write and returned no plan.")
     lines = [plan.shows]
+    earlier = await context.effects.earlier(_id(request.call), _same(request))
     if earlier:
         lines.append(f"Run {earlier}, from which this one was forked, has done it already.")
     outdated = await asyncio.to_thread(context.library.outdated, request.versions)
@@ -178,10 +180,10 @@ async def _shown(request: Request, earlier: str, context: Context) -> Shown:
             context.version,
         ]
     )
-    return Shown(request, plan, description, binding)
+    return Shown(request, plan, description, binding, earlier)
 
 
-async def _granted(shown: Shown, rule: Rule, earlier: str, context: Context) -> tuple[Shown, Grant]:
+async def _granted(shown: Shown, rule: Rule, context: Context) -> tuple[Shown, Grant]:
     """Stop for people until they have decided on exactly what would be done.
 
     LangGraph gives back the decisions on this task in their order, each time that it runs again.
@@ -199,9 +201,11 @@ async def _granted(shown: Shown, rule: Rule, earlier: str, context: Context) -> 
         decision = decided.decision or {}
         if decision["type"] == "edit":
             request = replace(shown.request, args=_edited(shown.request, decision))
-            rule = _rule_of_edited(request, context)
-            shown = await _shown(request, earlier, context)
+            rule, told = _rule_of_edited(request, context), shown.earlier
+            shown = await _shown(request, context)
             if rule.approvals > 1:  # whoever edits it is one; all of them approve what it became
+                continue
+            if shown.earlier not in ("", told):  # nobody knew that it would be done again
                 continue
         if not _is_latest(decided, record, shown):
             continue
@@ -262,9 +266,14 @@ def _is_latest(decided: Decided, record: Sequence[Decided], shown: Shown) -> boo
 
 
 def _who(decided: Decided) -> list[str]:
-    """Return the different persons on whose word it is done."""
-    persons = [*(vote.by for vote in decided.interrupt.votes), decided.decided_by]
-    return [person.name for person in dict.fromkeys(persons) if person is not None]
+    """Return the different persons on whose word it is done.
+
+    Whoever edited it did so alone: who had voted by then approved something else.
+    """
+    edited = (decided.decision or {}).get("type") == "edit"
+    votes = [] if edited else [vote.by for vote in decided.interrupt.votes]
+    persons = dict.fromkeys([*votes, decided.decided_by])
+    return [person.name for person in persons if person is not None]
 
 
 def _edited(request: Request, decision: Mapping[str, Any]) -> dict[str, Any]:

@@ -178,6 +178,26 @@ class TestWhatWasDone:
             assert doer.done == ["a", "a"]
 
 
+def test_what_a_person_makes_of_it_is_asked_about_too(open_for: Any, doer: Doer) -> None:
+    """Nothing has done a, and a person makes b of it: that, the ancestor has done."""
+    asking = open_for("a", policy=DEFAULT)
+    run = asking.invoke("go", graph="doing")
+    decide(asking, run, edit(the_question(run), text="b"))
+    asking.drive(run.id)
+
+    forked = fork(asking, run, AGENT_IS_NEXT)
+    assert description(forked) == "Do a."
+    decide(asking, forked, edit(the_question(forked), text="b"))
+    forked = asking.drive(forked.id)
+    assert description(forked).startswith(f"Do b.\nRun {run.id}")
+    assert the_question(forked).value["action_requests"][0]["args"] == {"text": "b"}
+    assert doer.done == ["b"]
+
+    decide(asking, forked)
+    assert asking.drive(forked.id).status == "success"
+    assert doer.done == ["b", "b"]
+
+
 def test_what_was_rejected_is_not_done_because_the_ancestor_has_not_done_it(
     open_for: Any, doer: Doer
 ) -> None:

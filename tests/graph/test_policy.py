@@ -180,6 +180,21 @@ class TestEditing:
         assert published(ann) == {"a.txt": b"a"}
         assert approvers(ann, run) == ["ann"]
 
+    def test_who_had_approved_it_before_has_not_approved_what_it_became(
+        self, governed: Governed
+    ) -> None:
+        rules = (BOARD, ONE)
+        ann, bob = (
+            governed(*rules, model=putting(board_1="a"), identity=who) for who in (ANN, BOB)
+        )
+        run = ann.invoke("go", graph="doing")
+        asked = the_question(run)
+        decide(ann, run)
+        decide(bob, run, edit(asked, key="a.txt", text="what ann never saw"))
+        assert bob.drive(run.id).status == "success"
+        assert published(bob) == {"a.txt": b"what ann never saw"}
+        assert approvers(bob, run) == ["bob"]
+
     def test_into_what_the_policy_denies(self, governed: Governed) -> None:
         deny = "{verdict: deny, args: {key: 'secret-*'}, why: secrets stay}"
         ann = governed(deny, ONE, model=putting(a="a"))
