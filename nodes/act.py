@@ -35,6 +35,7 @@ from nodes.context import Context
 from nodes.state import Task
 from nodes.tool_loop import task_id
 from storage.audit import digest
+from storage.decisions import person
 from storage.errors import (
     AffidavitError,
     InvalidInput,
@@ -272,8 +273,8 @@ def _who(decided: Decided) -> list[str]:
     """
     edited = (decided.decision or {}).get("type") == "edit"
     votes = [] if edited else [vote.by for vote in decided.interrupt.votes]
-    persons = dict.fromkeys([*votes, decided.decided_by])
-    return [person.name for person in persons if person is not None]
+    named = {person(by): by.name for by in [*votes, decided.decided_by] if by}
+    return [*named.values()]
 
 
 def _edited(request: Request, decision: Mapping[str, Any]) -> dict[str, Any]:

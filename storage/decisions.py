@@ -3,10 +3,12 @@
 A decision names the interrupt, so that one that comes late, twice, or when the next question is
 already open cannot be taken for the answer to another. It is stored with its event in one
 transaction; whoever drives the run finds it there. An approval that takes several people is a vote
-of each, and decided by the last. What has expired can no longer be decided: whoever drives the run
-next writes that down (`expire`), and the agents are told.
+of each, and decided by the last; a role that is shared is one person, under whatever names. What
+has expired can no longer be decided: whoever drives the run next writes that down (`expire`), and
+the agents are told.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,6 +29,11 @@ from storage.times import utc
 DESK: Final = Identity(name="affidavit", source="desk")
 """Who writes down that a question has expired."""
 EXPIRED: Final = "expire"
+_SESSION: Final = re.compile(r"(arn:[^:]+:sts::\d+:(?:assumed-role/[^/]+|federated-user))/[^/]+")
+"""Who calls AWS under a name for a while, and in front of the name what it was given to.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+"""
 Decision = dict[str, Any]
 
 
@@ -122,6 +129,16 @@ def _decided(
     return replace(found, interrupt=asked, decision=decision, decided_by=identity, decided_at=now)
 
 
+def person(identity: Identity) -> tuple[str, str]:
+    """Return who counts as one where it takes several: the name, and how it was verified.
+
+    Whoever assumes a role names the session, and may name the next one otherwise: of all sessions
+    of a role one person is known to be there, and not two.
+    """
+    session = _SESSION.fullmatch(identity.name) if identity.source == "sts" else None
+    return (session[1] if session else identity.name), identity.source
+
+
 def allowed_decisions(value: Mapping[str, Any]) -> list[str]:
     """Return the types of decisions that an interrupt's value allows; none named: any."""
     configs = value.get("review_configs")
@@ -154,10 +171,12 @@ def _check(asked: Interrupt, decision: Decision) -> None:
 
 
 def _voted(asked: Interrupt, identity: Identity, now: float) -> Interrupt:
-    if any(vote.by == identity for vote in asked.votes):
+    before = next((v.by for v in asked.votes if person(v.by) == person(identity)), None)
+    if before:
+        counted = "" if before == identity else f", and {identity.name} counts as the same person"
         raise Conflict(
-            f"{identity.name} has approved this already; it takes {asked.approvals} different "
-            "persons."
+            f"{before.name} has approved this already{counted}; it takes {asked.approvals} "
+            "different persons."
         )
     return asked.model_copy(update={"votes": [*asked.votes, Vote(by=identity, at=now)]})
 

@@ -348,6 +348,19 @@ class TestTerms:
         assert tools.sent == ["hello"]
         assert desk.context.effects.grants[0].by == "bob, ann"  # type: ignore[attr-defined]
 
+    def test_two_sessions_of_one_role_are_not_two(
+        self, harness: Callable[..., Harness], tools: Tools
+    ) -> None:
+        """Whoever counted them, they are counted again before anything is done."""
+        desk = harness(policy=Policy((Rule(verdict="ask", approvals=2),)))
+        desk.go()
+        asked, role = desk.asked, "arn:aws:sts::111122223333:assumed-role/Ops"
+        by = [Identity(name=f"{role}/{name}", source="sts") for name in ("ann", "bob")]
+        voted = asked.model_copy(update={"votes": [Vote(by=each, at=1.0) for each in by]})
+        desk.record.append(Decided(voted, {"type": "approve"}, by[-1], 1.0))
+        assert desk.go(Command(resume={asked.id: {"type": "approve"}})) is None
+        assert tools.sent == []
+
     def test_what_takes_two_is_asked_again_as_it_was_edited(
         self, harness: Callable[..., Harness], tools: Tools
     ) -> None:

@@ -100,6 +100,32 @@ class TestTwoPersons:
         other = Identity(name="ann", source="sts")
         assert decide(runs, "r-1", {"i-1": APPROVE}, other).status == "pending"
 
+    @pytest.mark.parametrize("as_whom", ["assumed-role/Ops", "federated-user"])
+    def test_on_aws_a_role_is_one_person_whatever_its_sessions_are_called(
+        self, runs: RunStore, as_whom: str
+    ) -> None:
+        """Who assumes a role names the session, and may come back under another name."""
+
+        def known_as(name: str) -> Identity:
+            return Identity(name=f"arn:aws:sts::111122223333:{name}", source="sts")
+
+        decide(runs, "r-1", {"i-1": APPROVE}, known_as(f"{as_whom}/ann"))
+        with pytest.raises(Conflict, match=r"/ann has .* and .*/bob counts as the same person"):
+            decide(runs, "r-1", {"i-1": APPROVE}, known_as(f"{as_whom}/bob"))
+        other = known_as("assumed-role/Legal/ann")
+        assert decide(runs, "r-1", {"i-1": APPROVE}, other).status == "pending"
+        votes = [vote.by.name.rpartition(":")[2] for vote in kept(runs).interrupt.votes]
+        assert votes == [f"{as_whom}/ann", "assumed-role/Legal/ann"]
+        assert verify_run(runs, "r-1").ok
+
+    @pytest.mark.parametrize(
+        "name", ["arn:aws:iam::111122223333:user/legal/{}", "arn:aws:sts::1:assumed-role/{}/me"]
+    )
+    def test_on_aws_users_and_roles_are_persons(self, runs: RunStore, name: str) -> None:
+        for one, status in (("ann", "interrupted"), ("bob", "pending")):
+            by = Identity(name=name.format(one), source="sts")
+            assert decide(runs, "r-1", {"i-1": APPROVE}, by).status == status
+
     @pytest.mark.parametrize("decision", [REJECT, {"type": "edit", "edited_action": ACTION}])
     @pytest.mark.parametrize("voted", [False, True])
     def test_to_reject_or_to_edit_takes_one(
