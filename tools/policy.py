@@ -7,8 +7,13 @@ or a message reaches it. A file of rules (`read_policy`) takes the place of `DEF
     rules:
       - {verdict: deny, tool: delete_object, why: nothing is deleted here}
       - {verdict: ask, tool: publish_deliverable, args: {name: "board-*"}, approvals: 2}
+      - {verdict: ask, tool: put_object, args: {key: "board-*"}, approvals: 2}
+      - {verdict: ask, tool: copy_object, args: {to: "board-*"}, approvals: 2}
       - {verdict: ask, risk: write, expires_after_hours: 48}
       - {verdict: allow, risk: read}
+
+A rule speaks about the tools that its pattern names, and about no other that comes to the same:
+each of the three above gives a deliverable its name, so each has its rule.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

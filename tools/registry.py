@@ -9,6 +9,7 @@ be registered.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
@@ -137,7 +138,7 @@ def _tool(args: type[BaseModel], function: Callable[..., Any]) -> StructuredTool
 
 
 def checked_args(entry: Entry, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments as the tool's schema reads them.
+    """Return the arguments as the tool's schema reads them, those left out with their defaults.
 
     Raises:
         InvalidInput: they do not fit, or are too long; the message names each and why.
@@ -150,7 +151,7 @@ def checked_args(entry: Entry, args: Mapping[str, Any]) -> dict[str, Any]:
         )
     schema = entry.tool.args_schema
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        return dict(args)
+        return {**_defaults(entry.tool), **args}
     try:
         return schema.model_validate(dict(args)).model_dump(mode="json")
     except ValidationError as error:
@@ -158,3 +159,11 @@ def checked_args(entry: Entry, args: Mapping[str, Any]) -> dict[str, Any]:
             f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in error.errors()
         )
         raise InvalidInput(f"The arguments of {entry.name} do not fit: {wrong}.") from None
+
+
+def _defaults(tool: BaseTool) -> dict[str, Any]:
+    """Return what a JSON schema says of arguments that are left out."""
+    schema = tool.args_schema
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else tool.args
+    told = {name: each for name, each in properties.items() if isinstance(each, dict)}
+    return {name: deepcopy(each["default"]) for name, each in told.items() if "default" in each}

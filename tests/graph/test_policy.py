@@ -3,6 +3,8 @@
 The graph `doing` is one agent and `act`; what its model calls is what a test is about.
 """
 
+import re
+import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +15,14 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.tools import ToolException
 from pydantic import BaseModel
 
+import tools.policy
 from graph import Orchestrator
 from graph.settings import Settings
 from storage.errors import Conflict, InvalidInput, NotAllowed, Unavailable, Waits
 from storage.records import Identity, Run
 from tests.scripted import calls
 from tools.effects import Effects, Outcome
-from tools.policy import Policy, Rule
+from tools.policy import Policy, Rule, read_policy
 from tools.registry import Plan, Registry, Safety, plans
 
 from .conftest import LEASE, Clock, OpenDesk
@@ -573,6 +576,23 @@ class TestTheFile:
         missing = settings.model_copy(update={"policy": tmp_path / "nothing.yaml"})
         with pytest.raises(InvalidInput, match=r"nothing\.yaml"):
             open_desk(settings=missing)
+
+    def test_the_rules_of_the_manual_cannot_be_walked_around(self, desk: Orchestrator) -> None:
+        """Each tool that gives a deliverable its name asks two persons about the board's."""
+        manual = (Path(__file__).parents[2] / "docs" / "runs.md").read_text()
+        (shown,) = re.findall(r"^```yaml\n(rules:\n.*?)^```", manual, re.DOTALL | re.MULTILINE)
+        assert textwrap.indent(shown, " " * 4) in str(tools.policy.__doc__)
+        path = desk.resources.settings.home / "policy.yaml"
+        path.write_text(shown)
+        policy, registry = read_policy(path), desk.resources.tools
+        assert policy.idle(registry) == []
+
+        naming = {"publish_deliverable": "name", "put_object": "key", "copy_object": "to"}
+        for tool, argument in naming.items():
+            rule = policy.decide(registry.get(tool), {argument: "board-memo.md"}, "default")
+            assert (rule.verdict, rule.approvals) == ("ask", 2)
+        others = {"put_item", "put_metric", "tag_object", "set_retention", "presign_object"}
+        assert {entry.name for entry in registry if entry.risk == "write"} == {*naming, *others}
 
     def test_it_takes_the_place_of_the_rules_that_come_along(self, governed: Governed) -> None:
         """With no rule for it nothing is done, and nothing is read."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import ToolCall
+from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, Field
 
 from storage.errors import InvalidInput, NotFound
@@ -99,6 +100,29 @@ def test_arguments_are_checked_and_the_message_names_what_is_wrong() -> None:
     assert checked_args(entry, {"text": "a"}) == {"text": "a", "least": 1}
     with pytest.raises(InvalidInput, match=r"text: Field required; least: .*greater"):
         checked_args(entry, {"least": 0})
+
+
+def test_a_schema_in_json_has_defaults_too() -> None:
+    """A rule about an argument is not walked around by leaving it to its default."""
+    properties = {
+        "to": {"type": "string", "default": "all"},
+        "text": {"type": "string"},
+        "copies": True,
+    }
+    tool = StructuredTool.from_function(
+        func=lambda **given: given,
+        name="send",
+        description="Send.",
+        args_schema={"type": "object", "properties": properties},
+    )
+    registry = Registry()
+    registry.add(tool, "write", "at_most_once")
+    entry = registry.get("send")
+    assert checked_args(entry, {"text": "a"}) == {"text": "a", "to": "all"}
+    assert checked_args(entry, {"to": "bob"}) == {"to": "bob"}
+
+    policy = Policy((Rule(verdict="deny", args={"to": "all"}), Rule(verdict="allow")))
+    assert policy.decide(entry, checked_args(entry, {}), "default").verdict == "deny"
 
 
 def test_arguments_fit_the_record_with_what_a_person_makes_of_them() -> None:
