@@ -6,8 +6,7 @@ checkpoint last, as the single commit point: killed in between, there is no new 
 no checkpoint names is swept. Nothing is written over, but for a checkpoint that is put again under
 its own id.
 
-Reading is one query, backwards from the checkpoint, which brings its writes and what it refers to
-in those before it, and one batch of segments that are not at hand.
+Reading is in `storage.checkpoint_reading`, deleting and copying in `storage.checkpoint_upkeep`.
 
 Used alone, a saver promises no fencing. `storage.fence` binds one to a lease, so that whatever an
 outdated owner still writes is not read. How a thread lies in the table is in
@@ -15,11 +14,9 @@ outdated owner still writes is not read. How a thread lies in the table is in
 """
 
 import itertools
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -29,62 +26,33 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
-    PendingWrite,
     get_checkpoint_id,
     get_serializable_checkpoint_metadata,
-    writes_sort_key,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from storage.channel_reading import StaleError
 from storage.channels import Channels
 from storage.checkpoint_layout import (
-    THREADS,
     Place,
     directory_entries,
     id_of,
-    is_checkpoint,
     namespace_entry,
-    newest_first,
-    ns_of,
-    parent_of,
     place_of,
 )
+from storage.checkpoint_reading import Checkpoints
 from storage.checkpoint_upkeep import Upkeep
 from storage.codec import Codec
 from storage.errors import ConditionFailed, InvalidInput
 from storage.ports import Absent, Blobs, Item, Key, Table
-from storage.ropes import MOST_HOPS
 from storage.saver_in_threads import InThreads
-from storage.saver_memory import Known, Memory, Row
+from storage.saver_memory import Known, Memory
 from storage.trees import Trees
 
 _LISTED_MOST: Final = 10_000
-_ROWS_WARM: Final = 8
-_ROWS_COLD: Final = 4 * MOST_HOPS
-"""Items that hold a checkpoint, its writes, and the checkpoints that its lists refer to."""
-_ROWS_MOST: Final = 1024
-
-
-_Write = tuple[str, str, Any]
-"""A pending write: task, channel, and the tree of the value."""
-_Writes = list[_Write]
+# The class has a method `list`, which would be what annotations below it mean.
 _Items = list[Item]
 _Ids = list[str]
-
-
-@dataclass(frozen=True)
-class Group:
-    """A checkpoint as it lies in the table, and the writes upon it, in the order of their keys."""
-
-    place: Place
-    item: Item
-    writes: Sequence[Item]
-
-    @property
-    def id(self) -> str:
-        """The checkpoint's id."""
-        return id_of(self.item)
 
 
 class CheckpointSaver(InThreads):
@@ -107,6 +75,10 @@ class CheckpointSaver(InThreads):
         return Channels(self._table, self._blobs, self._memory, Codec(self.serde))
 
     @property
+    def _checkpoints(self) -> Checkpoints:
+        return Checkpoints(self._table, self._memory, self._channels, self._accepts)
+
+    @property
     def _upkeep(self) -> Upkeep:
         return Upkeep(self._table, self._blobs, self._memory, self._channels, self._accepts)
 
@@ -118,63 +90,7 @@ class CheckpointSaver(InThreads):
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `BaseCheckpointSaver.get_tuple`."""
-        place = place_of(config)
-        found = next(self._groups(place, self._rows_of(place), ahead=0), None)
-        if found is None or place.checkpoint_id not in (None, found.id):
-            return None
-        if place.checkpoint_id is None:
-            self._memory.is_head(place, found.id)
-        return self._tuple(found)
-
-    def _rows_of(self, place: Place) -> int:
-        at = place.checkpoint_id and self._memory.row((place.pk, place.sk(place.checkpoint_id)))
-        return _ROWS_WARM if at or self._memory.is_head(place) else _ROWS_COLD
-
-    def _groups(
-        self,
-        place: Place,
-        rows: int = _ROWS_COLD,
-        *,
-        ahead: int = MOST_HOPS,
-        end: str | None = None,
-    ) -> Iterator[Group]:
-        """Yield the checkpoints of a namespace, newest first, from the one that is named.
-
-        `rows` is how many items the first call reads, and `ahead` how many checkpoints are read
-        before one is yielded; `end` is a checkpoint to begin behind.
-        """
-        channels, writes = self._channels, _Items()
-        held: deque[Group] = deque()
-        for page, more in self._pages(place, rows, end):
-            for item in self._accepts(place.thread_id, page):
-                if not is_checkpoint(item):
-                    writes.append(item)
-                    continue
-                mine = [each for each in writes if id_of(each) == id_of(item)]
-                writes = []
-                channels.row(place, item, id_of(item))
-                held.append(Group(place, item, mine[::-1]))
-            # A list may lie in checkpoints that are on the next page.
-            while held and (not more or len(held) > ahead):
-                yield held.popleft()
-        yield from held
-
-    def _pages(self, place: Place, size: int, end: str | None) -> Iterator[tuple[_Items, bool]]:
-        between = place.all, place.all + "\x7f"
-        if place.checkpoint_id:
-            between = place.up_to(place.checkpoint_id)
-        after = place.sk(end) if end else ""
-        while True:
-            rows = self._table.query(
-                place.pk, between=between, after=after, reverse=True, limit=size
-            )
-            page = list(rows)
-            if not page:
-                return
-            yield page, len(page) == size
-            if len(page) < size:
-                return
-            after, size = page[-1].sk, min(4 * size, _ROWS_MOST)
+        return self._checkpoints.latest(place_of(config))
 
     def list(
         self,
@@ -186,136 +102,15 @@ class CheckpointSaver(InThreads):
     ) -> Iterator[CheckpointTuple]:
         """See `BaseCheckpointSaver.list`: newest first, over all namespaces if none is named."""
         end = get_checkpoint_id(before) if before else None
-        found = self._matching(config, filter or {}, end)
+        found = self._checkpoints.matching(config, filter or {}, end)
         for group in itertools.islice(found, limit):
-            yield self._tuple(group)
-
-    def _matching(
-        self, config: RunnableConfig | None, wanted: dict[str, Any], end: str | None
-    ) -> Iterator[Group]:
-        ns = config["configurable"].get("checkpoint_ns") if config else None
-        named = get_checkpoint_id(config) if config else None
-        for thread_id in [place_of(config).thread_id] if config else self._threads():
-            if ns is None:
-                found = self._everywhere(thread_id)
-            else:
-                found = self._groups(Place(thread_id, ns, named), end=end)
-            for group in found:
-                if named not in (None, group.id) or (end is not None and group.id >= end):
-                    continue
-                metadata = self._metadata(group) if wanted else {}
-                if all(metadata.get(name) == value for name, value in wanted.items()):
-                    yield group
-
-    def _threads(self) -> Iterator[str]:
-        for item in self._table.query(THREADS):
-            yield cast(str, item.body["thread_id"])
-
-    def _everywhere(self, thread_id: str) -> Iterator[Group]:
-        """Yield the checkpoints of all namespaces, newest first."""
-        rows = self._accepts(thread_id, newest_first(self._table, thread_id))
-        for (checkpoint_id, ns), items in itertools.groupby(rows, lambda i: (id_of(i), ns_of(i))):
-            *writes, last = items
-            if is_checkpoint(last):
-                place = Place(thread_id, ns)
-                self._channels.row(place, last, checkpoint_id)
-                yield Group(place, last, writes[::-1])
-
-    def _row(self, group: Group) -> Row:
-        return self._channels.row(group.place, group.item, group.id)
-
-    def _metadata(self, group: Group) -> CheckpointMetadata:
-        return cast(CheckpointMetadata, self._channels.load(self._row(group).metadata))
-
-    def _tuple(self, group: Group) -> CheckpointTuple:
-        try:
-            return self._made_tuple(group)
-        except StaleError:  # somebody else has pruned the thread since
-            self._memory.forget(group.place.pk)
-            return self._made_tuple(group)
-
-    def _made_tuple(self, group: Group) -> CheckpointTuple:
-        channels, row, pk = self._channels, self._row(group), group.place.pk
-        writes = self._ordered(group)
-        jobs: dict[Any, Any] = {name: channels.job(row, name) for name in row.entries}
-        jobs |= {n: channels.tree_job(pk, tree) for n, (*_, tree) in enumerate(writes)}
-        found = channels.read(pk, jobs)
-        checkpoint = cast(Checkpoint, channels.load(row.bare))
-        checkpoint["channel_values"] = {name: found[name] for name in row.entries}
-        parent = parent_of(group.item)
-        return CheckpointTuple(
-            config=group.place.config(group.id),
-            checkpoint=checkpoint,
-            metadata=self._metadata(group),
-            parent_config=group.place.config(parent) if parent else None,
-            pending_writes=[(task, name, found[n]) for n, (task, name, _) in enumerate(writes)],
-        )
-
-    def _ordered(self, group: Group, only: set[str] | None = None) -> _Writes:
-        """Return the writes that count as (task, channel, tree), in `writes_sort_key` order.
-
-        Items come in the order in which they were written: of regular writes under one key the
-        first stands, of special ones the last.
-        """
-        kept: dict[tuple[str, str, int], tuple[str, Any]] = {}
-        for item in group.writes:
-            task_id, path, writes = self._channels.content(item)
-            for index, channel, tree in writes:
-                at = writes_sort_key(path, task_id, index)
-                if index < 0 or at not in kept:
-                    kept[at] = (channel, tree)
-        return [(at[1], *kept[at]) for at in sorted(kept) if only is None or kept[at][0] in only]
+            yield self._checkpoints.read(group)
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """See `BaseCheckpointSaver.get_delta_channel_history`: one query, however long the way."""
-        if not channels:
-            return {}
-        place = place_of(config)
-        left = set(channels)
-        found: dict[str, _Writes] = {name: [] for name in channels}
-        seeds: dict[str, Any] = {}
-        cursor: str | None = ""
-        for group in self._groups(place, _ROWS_MOST):
-            if cursor == "":
-                if place.checkpoint_id not in (None, group.id):
-                    break
-            elif group.id == cursor:
-                for write in reversed(self._ordered(group, left)):
-                    found[write[1]].append(write)
-                row = self._row(group)
-                for name in left & set(row.entries):
-                    seeds[name] = self._channels.job(row, name)
-                    left.discard(name)
-            else:
-                continue
-            cursor = parent_of(group.item)
-            if not left or cursor is None:
-                break
-        return self._histories(place.pk, channels, found, seeds)
-
-    def _histories(
-        self,
-        pk: str,
-        names: Sequence[str],
-        found: Mapping[str, _Writes],
-        seeds: Mapping[str, Any],
-    ) -> dict[str, DeltaChannelHistory]:
-        jobs: dict[Any, Any] = dict(seeds)
-        for name in names:
-            for n, (*_, tree) in enumerate(found[name]):
-                jobs[name, n] = self._channels.tree_job(pk, tree)
-        values = self._channels.read(pk, jobs)
-        histories: dict[str, DeltaChannelHistory] = {}
-        for name in names:
-            writes: list[PendingWrite] = [
-                (task, name, values[name, n]) for n, (task, *_) in enumerate(found[name])
-            ]
-            histories[name] = {"writes": writes[::-1]}
-            if name in seeds:
-                histories[name]["seed"] = values[name]
-        return histories
+        return self._checkpoints.histories(place_of(config), channels) if channels else {}
 
     # Writing.
 
@@ -486,7 +281,9 @@ class CheckpointSaver(InThreads):
 
     def expire(self, seconds: float) -> _Ids:
         """Delete the threads that nothing was put in for so many seconds; return their ids."""
-        gone = [each for each in self._threads() if self._upkeep.is_older(each, seconds)]
+        gone = [
+            each for each in self._checkpoints.threads() if self._upkeep.is_older(each, seconds)
+        ]
         for thread_id in gone:
             self.delete_thread(thread_id)
         return gone
