@@ -96,6 +96,7 @@ class Drive:
             recordings=self._recordings,
             journal=self._reporter,
             budget=owned.run.budget,
+            price=resources.price,
         )
         self._watcher = Watcher(self._reporter, self._model)
         self._control = RunControl()

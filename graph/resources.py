@@ -15,7 +15,9 @@ from langgraph.graph import StateGraph
 from graph.desk import DESK, build_desk
 from graph.settings import OFFLINE, Settings
 from graph.versions import versions_of
+from nodes.models import model_name
 from nodes.offline import OfflineModel
+from nodes.prices import PRICES, Price, check_priced, price_of
 from nodes.state import STATE_TYPES
 from storage.audit import AuditLog
 from storage.backend import Backend, open_aws, open_embedded
@@ -25,7 +27,7 @@ from storage.feedback import FeedbackStore
 from storage.fence import FencedSaver
 from storage.memory import TableStore
 from storage.objects import ObjectStore
-from storage.records import Identity
+from storage.records import Budget, Identity
 from storage.runs import RunStore
 from storage.signing import open_signer
 from storage.workspace import Workspace
@@ -37,6 +39,9 @@ from tools.policy import DEFAULT, Policy, read_policy
 from tools.registry import Registry
 
 _KEY_LIKE: Final = re.compile(r"\b(sk|key|AKIA|ASIA)[-_A-Za-z0-9*]{8,}")
+
+DOLLARS: Final = 5.0
+"""The limit of a run whose model has a price, unless a setting or the run names one."""
 
 AddTools = Callable[[Registry], None]
 
@@ -112,6 +117,28 @@ class Resources:
     def model(self) -> BaseChatModel:
         """The model that answers."""
         return self._opened.model or open_model(self.settings)
+
+    @property
+    def price(self) -> Price | None:
+        """What that model takes, or None if nobody has said."""
+        return price_of(model_name(self.model), {**PRICES, **self.settings.model_prices})
+
+    def budget(self, given: Budget | None = None) -> Budget:
+        """Return what a run may use: what it is given, or else what the settings say.
+
+        Raises:
+            InvalidInput: it limits dollars, and nobody knows what the model takes.
+        """
+        dollars = self.settings.budget_dollars
+        if dollars is None and self.price:
+            dollars = DOLLARS
+        budget = given or Budget(
+            steps=self.settings.budget_steps or None,
+            tokens=self.settings.budget_tokens or None,
+            dollars=dollars or None,
+        )
+        check_priced(model_name(self.model), self.price, budget)
+        return budget
 
     def ready(self) -> None:
         """Make sure that runs can be driven here, before one is claimed.

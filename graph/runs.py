@@ -91,7 +91,8 @@ class Runs:
         Raises:
             Busy: the thread is at work, or waits for a person.
             NotFound: a document or the graph is not there.
-            InvalidInput: there is no question, it is too long, or an id cannot be used.
+            InvalidInput: there is no question, it is too long, an id cannot be used, or the budget
+                limits the dollars of a model without a known price.
             Conflict: the id is that of another question.
         """
         question = question.strip()
@@ -121,7 +122,7 @@ class Runs:
             documents=list(documents),
             input=input,
             model=model_name(self._resources.model),
-            budget=budget or settings.budget,
+            budget=self._resources.budget(budget),
             timeout=timeout,
         )
         entered = submit(
@@ -251,8 +252,9 @@ class Runs:
 
         Raises:
             NotFound: there is no such run, or its thread has no such checkpoint.
+            InvalidInput: the settings limit the dollars of a model without a known price.
         """
-        source = self.get(run_id)
+        source, budget = self.get(run_id), self._resources.budget()
         saver = self._resources.saver()
         at = {"thread_id": source.thread_id, "checkpoint_ns": ""}
         found = saver.get_tuple(
@@ -266,7 +268,7 @@ class Runs:
                 "id": new_id("r"),
                 "thread_id": new_id("t"),
                 "forked_from": run_id,
-                "budget": self._resources.settings.budget,
+                "budget": budget,
                 "model": model_name(self._resources.model),
                 **_FRESH,
             }

@@ -5,14 +5,15 @@ the offline model answers. Only the composition root reads this.
 """
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import from_json
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from nodes.prices import Price
 from storage.errors import InvalidInput
-from storage.records import Budget
 
 OFFLINE: Final = "offline"
 
@@ -43,8 +44,8 @@ class Settings(BaseSettings):
     """Super-steps after which a run asks for more; 0: no limit."""
     budget_tokens: int = Field(1_000_000, ge=0)
     """Tokens after which a run asks for more; 0: no limit."""
-    budget_dollars: float = Field(5.0, ge=0)
-    """Dollars after which a run asks for more; 0: no limit."""
+    budget_dollars: float | None = Field(None, ge=0)
+    """Dollars after which a run asks for more; 0: no limit; None: 5, if the model has a price."""
     policy: Path | None = None
     """A file of rules for what agents may do; without one, reads are allowed, the rest is asked."""
 
@@ -65,16 +66,13 @@ class Settings(BaseSettings):
     """Seconds that the model service may be silent within a call."""
     model_retries: int = Field(2, ge=0)
     """How often a fault of the model service that may pass is waited out within a call."""
+    model_prices: Annotated[
+        dict[str, Price],
+        NoDecode,  # else what is no JSON is an error of another kind, which does not say why
+        BeforeValidator(lambda given: from_json(given) if isinstance(given, str) else given),
+    ] = Field(default_factory=dict)
+    """Prices of models by name, as JSON, beside or instead of those in `nodes.prices`."""
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
-
-    @property
-    def budget(self) -> Budget:
-        """What a run may use unless it is given a budget of its own."""
-        return Budget(
-            steps=self.budget_steps or None,
-            tokens=self.budget_tokens or None,
-            dollars=self.budget_dollars or None,
-        )
 
     @property
     def model_name(self) -> str:
@@ -92,6 +90,8 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = "; ".join(
-            f"AFFIDAVIT_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+            f"AFFIDAVIT_{': '.join([str(name).upper(), *map(str, within)])}: {e['msg']}"
+            for e in error.errors()
+            for name, *within in [e["loc"]]
         )
         raise InvalidInput(f"A setting cannot be used. {wrong}.") from None

@@ -9,7 +9,6 @@ cost are taken down, and where a run is stopped that has used up its budget.
 
 import asyncio
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar, cast
@@ -31,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from nodes.context import Journal
 from nodes.offline import OFFLINE
+from nodes.prices import Price, check_priced, cost_of
 from nodes.prompts import prompt
 from storage.audit import digest
 from storage.errors import ModelError, OverBudget
@@ -39,15 +39,9 @@ from storage.records import Budget, Usage, readable
 
 Form = TypeVar("Form", bound=BaseModel)
 
-PRICES: Final[dict[str, tuple[float, float, float]]] = {
-    "gpt-4o": (2.50, 1.25, 10.00),
-    "gpt-4o-2024-05-13": (5.00, 5.00, 15.00),
-    "gpt-4o-mini": (0.15, 0.075, 0.60),
-}
-"""Dollars per million tokens: input, cached input, output. Source: OpenAI's price list, 2026."""
 TOKEN_BYTES: Final = 4
-"""About so many bytes of English text are a token."""
-_DATED: Final = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+"""About so many bytes of UTF-8 are a token, by OpenAI's rule of thumb for English. Where a service
+does not say what it took, tokens are counted so."""
 _PREMATURE: Final = {
     "length": "The model's reply was cut at its length limit. Ask for less, or limit the question "
     "to fewer documents; then resume the run.",
@@ -68,6 +62,8 @@ class Recorded(BaseChatModel):
     """A `Journal`."""
     budget: Budget = Field(default_factory=Budget)
     """What the run may use of tokens and dollars."""
+    price: Price | None = None
+    """What the model takes; None: nobody knows, and a limit in dollars cannot be kept."""
 
     _ordinals: Counter[str] = PrivateAttr(default_factory=Counter)
 
@@ -116,9 +112,10 @@ class Recorded(BaseChatModel):
         found = await asyncio.to_thread(self.recordings.get, MODEL, task, ordinal)
         asked = found is None or found.request != request
         if asked:
-            self._check_budget(messages)
+            least = self._least(messages, kwargs)
+            self._check_budget(least)
             result = await self.inner._agenerate(messages, stop, run_manager, **kwargs)  # noqa: SLF001
-            fresh = self._recording(request, result)
+            fresh = self._recording(request, result, least)
             found = await asyncio.to_thread(self.recordings.put, MODEL, task, ordinal, fresh)
         message = message_of(cast(Recording, found))
         told = digest([m.content for m in messages if m.type == "system"])[:12]
@@ -126,33 +123,40 @@ class Recorded(BaseChatModel):
         _check_whole(message)  # by now it is on the record: it was paid for
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    def _check_budget(self, messages: Sequence[BaseMessage]) -> None:
-        """Stop before a call that would pass the budget, by what its prompt costs at least.
+    def _least(self, messages: Sequence[BaseMessage], options: dict[str, Any]) -> Usage:
+        """Return what a call takes by its request alone, as far as its bytes tell."""
+        if self.model_name == OFFLINE:
+            return Usage()
+        asked = "".join(map(_written, messages)) + json.dumps(options, default=str)
+        return Usage(input_tokens=tokens_of(asked))
+
+    def _check_budget(self, least: Usage) -> None:
+        """Stop before a call that would pass the budget.
 
         Raises:
             OverBudget: the run has to ask for more first.
+            InvalidInput: the limit is one in dollars, and nobody knows what the model takes.
         """
-        if self.model_name == OFFLINE:
-            return
-        size = sum(len(str(message.content).encode()) for message in messages)
-        least = Usage(input_tokens=1 + size // TOKEN_BYTES)
+        check_priced(self.model_name, self.price, self.budget)
         used = self.recordings.usage + least
-        cost = self.recordings.cost_usd + cost_of(self.model_name, least)
+        cost = self.recordings.cost_usd + cost_of(self.price, least)
         tokens, dollars = self.budget.tokens, self.budget.dollars
         if tokens is not None and used.input_tokens + used.output_tokens > tokens:
             raise OverBudget("tokens")
         if dollars is not None and cost > dollars:
             raise OverBudget("dollars")
 
-    def _recording(self, request: str, result: ChatResult) -> Recording:
-        response = _response(result)
-        usage = usage_of(cast(AIMessage, result.generations[0].message))
-        return Recording(request, response, usage, cost_of(self.model_name, usage))
+    def _recording(self, request: str, result: ChatResult, least: Usage) -> Recording:
+        message = cast(AIMessage, result.generations[0].message)
+        usage = usage_of(message)
+        if not usage.input_tokens and least.input_tokens:  # no service reads a request for nothing
+            usage = least + Usage(output_tokens=tokens_of(_written(message)))
+        return Recording(request, _response(result), usage, cost_of(self.price, usage))
 
     def _note(
         self, message: AIMessage, node: str, task: str, recording: Recording, **about: Any
     ) -> None:
-        usage = usage_of(message)
+        usage = recording.usage
         cast(Journal, self.journal).note(
             "model_call",
             node=node,
@@ -162,7 +166,8 @@ class Recorded(BaseChatModel):
             response=digest(recording.response),
             **about,
             **usage.model_dump(),
-            microdollars=round(cost_of(self.model_name, usage) * 1e6),
+            estimated=usage != usage_of(message),
+            microdollars=round(recording.cost_usd * 1e6),
         )
 
 
@@ -212,7 +217,7 @@ def model_name(model: BaseChatModel) -> str:
 
 
 def usage_of(message: AIMessage) -> Usage:
-    """Return the tokens that a response reports."""
+    """Return the tokens that a response reports; none if it reports none."""
     reported = message.usage_metadata
     if not reported:
         return Usage()
@@ -225,15 +230,15 @@ def usage_of(message: AIMessage) -> Usage:
     )
 
 
-def cost_of(model: str, usage: Usage) -> float:
-    """Return the price of tokens in dollars; 0 for a model without a known price.
+def tokens_of(text: str) -> int:
+    """Return about how many tokens a text is, by its bytes, rounded up."""
+    return -(-len(text.encode(errors="replace")) // TOKEN_BYTES)
 
-    A dated version of a model costs what the model costs, unless it has a price of its own.
-    """
-    price = PRICES.get(model) or PRICES.get(_DATED.sub("", model))
-    new, cached, out = price or (0.0, 0.0, 0.0)
-    fresh = usage.input_tokens - usage.cached_tokens
-    return (fresh * new + usage.cached_tokens * cached + usage.output_tokens * out) / 1e6
+
+def _written(message: BaseMessage) -> str:
+    """Return what of a message is read or written as tokens: its text, and the calls of tools."""
+    calls = getattr(message, "tool_calls", None)
+    return str(message.content) + (json.dumps(calls, ensure_ascii=False) if calls else "")
 
 
 def messages_for(agent: str, payload: dict[str, Any]) -> list[AnyMessage]:

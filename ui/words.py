@@ -167,7 +167,8 @@ def _claimed(data: Mapping[str, Any]) -> str:
 def _model_call(data: Mapping[str, Any]) -> str:
     recorded = ", from the record" if data.get("recorded") else ""
     spent = data["input_tokens"] or data["output_tokens"]
-    tokens = f", {data['input_tokens']} + {data['output_tokens']} tokens" if spent else ""
+    about = "about " if data.get("estimated") else ""
+    tokens = f", {about}{data['input_tokens']} + {data['output_tokens']} tokens" if spent else ""
     return f"{data['model']} model{tokens}{recorded}"
 
 

@@ -60,7 +60,7 @@ def ask(
             documents=document or [],
             thread=thread,
             multitask_strategy=strategy,
-            budget=desk.resources.settings.budget.model_copy(update=given),
+            budget=desk.resources.budget().model_copy(update=given),
             timeout=timeout,
             driven_here=True,
         )

@@ -90,6 +90,8 @@ class Billing(BaseChatModel):
     """Repeats what it is asked, after `meanwhile`, and bills it as gpt-4o."""
 
     model_name: str = "gpt-4o"
+    bill: Any = _REPORTED
+    """The usage that it reports; None: it reports none, as some services do."""
     meanwhile: Callable[[str], Awaitable[None]] = nothing
     _asked: list[str] = PrivateAttr(default_factory=list)
 
@@ -112,7 +114,7 @@ class Billing(BaseChatModel):
         asked = str(messages[-1].content)
         self._asked.append(asked)
         await self.meanwhile(asked)
-        reply = self.reply(messages).model_copy(update={"usage_metadata": _REPORTED})
+        reply = self.reply(messages).model_copy(update={"usage_metadata": self.bill})
         return ChatResult(generations=[ChatGeneration(message=reply)])
 
     def reply(self, messages: list[BaseMessage]) -> AIMessage:

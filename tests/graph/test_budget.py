@@ -5,6 +5,8 @@ tokens for it. What a run was told is recorded: whoever goes on with it asks not
 """
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from graph import Context, Orchestrator
-from graph.settings import Settings
+from graph.settings import Settings, read_settings
+from nodes.prices import Price
 from storage.errors import InvalidInput
 from storage.records import Budget, Run, Usage
 
@@ -223,6 +226,24 @@ class TestTokensAndDollars:
         assert sorted(model.asked) == ["a", "b", "c"]
         assert run.usage == BILL + BILL + BILL
 
+    def test_what_a_service_does_not_report_is_counted_by_its_bytes(
+        self, open_desk: OpenDesk
+    ) -> None:
+        """The request has 5,002 bytes, with the options that are none, and the reply 5,000."""
+        model, words = Billing(bill=None), "word " * 1000
+        nodes = [(name, asking(words)) for name in ("n1", "n2")]
+        graph = StateGraph(Said, context_schema=Context).add_sequence(nodes).add_edge(START, "n1")
+        desk = open_desk(model=model, graphs={"long": graph})
+        run = desk.invoke("go", graph="long", budget=Budget(tokens=3_000))
+
+        the_question(run, "budget")
+        assert len(model.asked) == 1
+        assert run.usage == Usage(input_tokens=1251, output_tokens=1250)
+        assert run.cost_usd == pytest.approx((1251 * 2.50 + 1250 * 10.00) / 1e6)
+        assert estimated(desk, run) == [True]
+        told = open_desk(model=Billing(), graphs=CHAIN).invoke("go", graph="chain")
+        assert estimated(desk, told) == [False] * 4
+
     def test_the_offline_model_takes_none(self, desk: Orchestrator) -> None:
         run = desk.invoke("What does it cost?", budget=Budget(tokens=1, dollars=0.000_001))
         assert (run.status, run.usage, run.cost_usd) == ("success", Usage(), 0.0)
@@ -240,6 +261,96 @@ class TestTokensAndDollars:
         cancelled = desk.runs.cancel(waits.id)
         for run in (failed, waits, cancelled):
             assert (run.usage, run.cost_usd) == (BILL + BILL, pytest.approx(2 * PRICE))
+
+
+def estimated(desk: Orchestrator, run: Run) -> list[bool]:
+    """Of each call of a run's model, whether its tokens were counted here."""
+    events = [linked.event for linked in desk.runs.events(run.id, follow=False)]
+    return [event.data["estimated"] for event in events if event.kind == "model_call"]
+
+
+class TestPrices:
+    """A limit in dollars needs a price, and only some models have one that is known."""
+
+    NAME = "gpt-4.1"
+    PRICES: dict[str, Any] = {"model_prices": {NAME: Price(input=2.0, output=8.0)}}  # noqa: RUF012
+    CALL = (100 * 2.0 + 10 * 8.0) / 1e6
+
+    @pytest.fixture
+    def model(self) -> Billing:
+        return Billing(model_name=self.NAME)
+
+    def refused(self) -> Any:
+        return pytest.raises(InvalidInput, match=r"'gpt-4\.1'.*AFFIDAVIT_MODEL_PRICES.*tokens")
+
+    def test_without_one_a_limit_in_dollars_is_refused(
+        self, open_desk: OpenDesk, settings: Settings, model: Billing
+    ) -> None:
+        desk = open_desk(model=model, graphs=CHAIN)
+        with self.refused():
+            desk.invoke("go", graph="chain", budget=Budget(dollars=1e-9))
+        run = desk.invoke("go", graph="chain", budget=Budget(tokens=1_000))
+        limited = open_desk(model=model, settings=settings.model_copy(update={"budget_dollars": 1}))
+        with self.refused():
+            limited.runs.submit("go")
+        with self.refused():
+            limited.runs.fork(run.id)
+        assert [entry["run_id"] for entry in desk.runs.list()] == [run.id]
+
+    def test_nobody_who_asked_for_none_is_refused(
+        self, open_desk: OpenDesk, model: Billing
+    ) -> None:
+        """The limit that the settings have by themselves goes with models of a known price."""
+        run = open_desk(model=model, graphs=CHAIN).invoke("go", graph="chain")
+        assert (run.status, run.budget.tokens, run.budget.dollars) == ("success", 1_000_000, None)
+        assert open_desk(model=Billing(), graphs=CHAIN).runs.submit("go").budget.dollars == 5
+
+    def test_with_one_it_stops_the_run(
+        self, open_desk: OpenDesk, settings: Settings, model: Billing
+    ) -> None:
+        priced = settings.model_copy(update=self.PRICES)
+        desk = open_desk(model=model, graphs=CHAIN, settings=priced)
+        run = desk.invoke("go", graph="chain", budget=Budget(dollars=2 * self.CALL))
+        the_question(run, "budget")
+        assert (model.asked, run.cost_usd) == (["n1", "n2"], pytest.approx(2 * self.CALL))
+
+    def test_whoever_drives_the_run_without_one_asks_nothing(
+        self, open_desk: OpenDesk, settings: Settings, model: Billing
+    ) -> None:
+        priced = open_desk(
+            model=model, graphs=CHAIN, settings=settings.model_copy(update=self.PRICES)
+        )
+        run = priced.runs.submit("go", graph="chain", budget=Budget(dollars=1))
+        failed = open_desk(model=model, graphs=CHAIN).drive(run.id)
+        assert (failed.status, model.asked) == ("error", [])
+        with self.refused():
+            raise InvalidInput(failed.error)
+
+        priced.runs.retry(run.id)
+        assert priced.drive(run.id).status == "success"
+
+    def test_they_are_a_setting(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.chdir(tmp_path)
+        given = {self.NAME: {"input": 2, "cached": 0.5, "output": 8}}
+        monkeypatch.setenv("AFFIDAVIT_MODEL_PRICES", json.dumps(given))
+        assert read_settings().model_prices == {self.NAME: Price(input=2, cached=0.5, output=8)}
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ("cheap", "AFFIDAVIT_MODEL_PRICES: .*line 1"),
+            ('{"m": {"input": 1}}', "AFFIDAVIT_MODEL_PRICES: m: output: Field required"),
+            ('{"m": {"input": -1, "output": 1}}', "AFFIDAVIT_MODEL_PRICES: m: input: "),
+            ('{"m": {"input": NaN, "output": 1}}', "AFFIDAVIT_MODEL_PRICES: m: input: "),
+        ],
+    )
+    def test_one_that_cannot_be_used_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str, said: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("AFFIDAVIT_MODEL_PRICES", given)
+        with pytest.raises(InvalidInput, match=said):
+            read_settings()
 
 
 class TestTheSettings:

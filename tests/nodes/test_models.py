@@ -1,12 +1,15 @@
 """Asking a model: its response is recorded before it is used, and a bad one is sent back once."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages.ai import UsageMetadata
 
-from nodes.models import Recorded, cost_of, fill, messages_for, usage_of
+from nodes.models import Recorded, fill, messages_for, usage_of
+from nodes.prices import PRICES, cost_of, price_of
 from nodes.prompts import prompt
 from nodes.state import PlanReply
 from storage.errors import ModelError
@@ -18,6 +21,7 @@ from tests.scripted import Scripted, calls
 from .conftest import Notes, on_record
 
 PLAN = {"question": "Q", "agents": ["analyst"]}
+NOTHING = UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
 
 
 @pytest.fixture
@@ -78,6 +82,17 @@ class TestRecorded:
         ask(recorded(model, recordings), "two")
         assert len(model.asked) == 2
 
+    @pytest.mark.parametrize("reported", [None, NOTHING])
+    def test_tokens_that_nobody_reports_are_counted_by_bytes(
+        self, recordings: Recordings, reported: UsageMetadata | None
+    ) -> None:
+        """A euro sign has three, and the options, which are none, two; calls are read as JSON."""
+        reply = calls(("PlanReply", PLAN)).model_copy(update={"usage_metadata": reported})
+        model = recorded(Scripted(script=lambda *_: reply), recordings)
+        asyncio.run(model.ainvoke([HumanMessage('{"agent": "€€€€"}')]))
+        written = len(json.dumps(reply.tool_calls))
+        assert recordings.usage == Usage(input_tokens=7, output_tokens=-(-written // 4))
+
     def test_every_call_is_noted(self, recordings: Recordings) -> None:
         notes = Notes()
         ask(recorded(Scripted(script=lambda *_: PLAN), recordings, notes))
@@ -96,10 +111,12 @@ def test_what_tokens_cost() -> None:
     )
     usage = usage_of(message)
     assert usage == Usage(input_tokens=1_000_000, cached_tokens=400_000, output_tokens=100_000)
-    assert cost_of("gpt-4o", usage) == pytest.approx(0.6 * 2.50 + 0.4 * 1.25 + 0.1 * 10.00)
-    assert cost_of("gpt-4o-2024-08-06", usage) == cost_of("gpt-4o", usage)
-    assert cost_of("gpt-4o-2024-05-13", usage) > cost_of("gpt-4o", usage)
-    assert cost_of("a model of one's own", usage) == 0.0
+    price = 0.6 * 2.50 + 0.4 * 1.25 + 0.1 * 10.00
+    assert cost_of(price_of("gpt-4o"), usage) == pytest.approx(price)
+    assert price_of("gpt-4o-2024-08-06") == price_of("gpt-4o")
+    assert cost_of(price_of("gpt-4o-2024-05-13"), usage) == pytest.approx(1.0 * 5.00 + 0.1 * 15.00)
+    assert price_of("a model of one's own") is None
+    assert price_of("own-2026-01-31", {"own": PRICES["gpt-4o"]}) == PRICES["gpt-4o"]
 
 
 def test_data_reaches_a_model_as_json_and_never_as_a_prompt() -> None:
