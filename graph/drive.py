@@ -13,7 +13,7 @@ whose time is up is ended by raising the epoch first, so that what it still does
 import asyncio
 import math
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from langchain_core.messages import HumanMessage
 from langgraph.errors import GraphDrained
@@ -28,7 +28,7 @@ from graph.resources import Resources
 from graph.versions import version_of
 from graph.watcher import Watcher
 from nodes.context import Context
-from nodes.models import Recorded
+from nodes.models import Recorded, briefly
 from nodes.state import new_question
 from storage.decisions import expire
 from storage.errors import (
@@ -42,7 +42,7 @@ from storage.errors import (
 )
 from storage.leases import Ownership, claim
 from storage.recordings import Recordings
-from storage.records import Answer, Interrupt
+from storage.records import Answer, Interrupt, readable
 from storage.run_layout import interrupt_kind
 from storage.stopping import stop
 from tools.effects import Effects
@@ -73,6 +73,14 @@ def take(resources: Resources, run_id: str, owner: str) -> Ownership:
         if not expire(resources.runs, run_id):
             raise
         return claim(resources.runs, run_id, **terms)
+
+
+class _Told(TypedDict):
+    error: str
+    """For the run's record: without what pydantic was given, or anything that looks like a secret.
+    """
+    error_type: str
+    """For the chain, which cannot be erased."""
 
 
 class Drive:
@@ -181,9 +189,9 @@ class Drive:
             raise
         except Unavailable as error:
             after = RETRY_SECONDS[min(self._run.tries, len(RETRY_SECONDS)) - 1]
-            await self._owned.give_back(after=max(after, error.after), error=self._short(error))
+            await self._owned.give_back(after=max(after, error.after), **self._told(error))
         except Exception as error:  # noqa: BLE001 - whatever a node raises ends the run, with its reason
-            await self._fail(self._short(error))
+            await self._fail(error)
 
     async def _to_the_end(self) -> None:
         graph = self._graph()
@@ -342,14 +350,16 @@ class Drive:
         await self._owned.end("success", answer=answer, usage=usage, cost_usd=cost)
         self._reporter.ended("success", cost_usd=cost)
 
-    async def _fail(self, error: str) -> None:
+    async def _fail(self, error: Exception) -> None:
         usage, cost = self._recordings.usage, self._recordings.cost_usd
-        await self._owned.end("error", usage=usage, cost_usd=cost, error=error)
+        await self._owned.end("error", usage=usage, cost_usd=cost, **self._told(error))
         self._reporter.ended("error", cost_usd=cost)
 
-    def _short(self, error: Exception) -> str:
-        text = str(error) or type(error).__name__
-        return self._resources.redacted(text)[:_ERROR_CHARS]
+    def _told(self, error: Exception) -> _Told:
+        """Return what is kept of an error."""
+        kind = type(error).__name__
+        text = self._resources.redacted(readable(briefly(error) or kind))
+        return {"error": text[:_ERROR_CHARS], "error_type": kind}
 
 
 def _interrupt(interrupt_id: str, value: Any) -> Interrupt:

@@ -1,7 +1,6 @@
 """The composition root: reads the settings, opens the back end, and builds everything once."""
 
 import getpass
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import StateGraph
 
 from graph.desk import DESK, build_desk
+from graph.redaction import without_secrets
 from graph.settings import OFFLINE, Settings
 from graph.versions import versions_of
 from nodes.models import model_name
@@ -37,8 +37,6 @@ from tools.library import Library
 from tools.operations import add_operation_tools
 from tools.policy import DEFAULT, Policy, read_policy
 from tools.registry import Registry
-
-_KEY_LIKE: Final = re.compile(r"\b(sk|key|AKIA|ASIA)[-_A-Za-z0-9*]{8,}")
 
 DOLLARS: Final = 5.0
 """The limit of a run whose model has a price, unless a setting or the run names one."""
@@ -183,11 +181,11 @@ class Resources:
                 self.workspace.queue.send(run_id)
 
     def redacted(self, text: str) -> str:
-        """Return a text without the key, or anything that looks like one."""
+        """Return a text without the key, or anything that looks like a secret."""
         key = self.settings.openai_api_key
         if key and key.get_secret_value():
             text = text.replace(key.get_secret_value(), "…")
-        return _KEY_LIKE.sub(r"\1-…", text)
+        return without_secrets(text)
 
     def close(self) -> None:
         """Let go of children, files and connections."""

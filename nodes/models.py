@@ -260,7 +260,7 @@ async def fill(model: BaseChatModel, form: type[Form], messages: Sequence[AnyMes
         try:
             return _filled(form, reply)
         except (ValidationError, ModelError) as error:
-            why = _briefly(error)
+            why = briefly(error)
             again = f"That could not be used: {why} Call {form.__name__} once, with what it asks."
             asked = [*messages, HumanMessage(again)]
     raise ModelError(f"The model's reply could not be used: {why}")
@@ -273,7 +273,14 @@ def _filled(form: type[Form], reply: AIMessage) -> Form:
     return form.model_validate(calls[0]["args"])
 
 
-def _briefly(error: Exception) -> str:
+def briefly(error: Exception) -> str:
+    """Return what an error says; of what pydantic was given, only where it does not fit, and why.
+
+    Its own text repeats the input: the text of a document, perhaps.
+    """
     if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        wrong = error.errors(include_input=False, include_context=False, include_url=False)[:5]
+        return "; ".join(
+            f"{'.'.join(map(str, [error.title, *each['loc']]))}: {each['msg']}" for each in wrong
+        )
     return str(error)

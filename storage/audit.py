@@ -113,6 +113,14 @@ def new_event(
     )
 
 
+def of_error(text: str, error_type: str = "") -> dict[str, Any]:
+    """Return what an event says of why a run has stopped: the hash of that, and an error's type.
+
+    The text may hold anything: it stands in the record of the run, which can be erased.
+    """
+    return {"error": error_type, "reason": digest(text) if text else ""}
+
+
 def link(event: Event, previous: str) -> Linked:
     """Put an event behind another."""
     body = canonical(event.model_dump())

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from storage.audit import Head, append_action, chain, digest, new_event
+from storage.audit import Head, append_action, chain, digest, new_event, of_error
 from storage.checkpoint_layout import epoch_of, id_of, is_checkpoint, newest_first
 from storage.errors import (
     ConditionFailed,
@@ -105,6 +105,7 @@ class Ownership:
         usage: Usage | None = None,
         cost_usd: float | None = None,
         error: str = "",
+        error_type: str = "",
     ) -> None:
         """End the run and give its thread to whoever waits for it."""
         answer = answer or self.run.answer
@@ -116,7 +117,8 @@ class Ownership:
             "error": error,
         }
         said = digest(answer.model_dump(mode="json")) if answer else ""
-        await self._let_go("ended", changes, frees=True, status=status, answer=said, error=error)
+        told = of_error(error, error_type)
+        await self._let_go("ended", changes, frees=True, status=status, answer=said, **told)
 
     async def wait_for_person(
         self,
@@ -163,7 +165,7 @@ class Ownership:
             return False
         return True
 
-    async def give_back(self, *, after: float, error: str) -> None:
+    async def give_back(self, *, after: float, error: str, error_type: str = "") -> None:
         """Leave the run to any worker, `after` seconds from now.
 
         Either a service did not answer, as `error` says, or this worker stops in good order, which
@@ -171,7 +173,8 @@ class Ownership:
         """
         tries = self.run.tries if error else max(0, self.run.tries - 1)
         changes: dict[str, Any] = {"status": "pending", "error": error, "tries": tries}
-        await self._let_go("released", changes, due=time.time() + after, error=error)
+        told = of_error(error, error_type)
+        await self._let_go("released", changes, due=time.time() + after, **told)
 
     async def _let_go(
         self,

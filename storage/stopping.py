@@ -8,7 +8,7 @@ lease, and changes nothing more. What it has written up to then is history.
 import time
 from typing import Any
 
-from storage.audit import Event, new_event
+from storage.audit import Event, new_event, of_error
 from storage.errors import Busy, Conflict
 from storage.fence import close_fence, open_fence
 from storage.ports import Action
@@ -80,7 +80,8 @@ def stopped(
     epoch = lease.epoch + 1 if lease else 0
     by = {"by": identity.name, "identity_source": identity.source} if identity else {}
     usage, cost = spent(runs.table, run.id)
-    event = new_event(run.id, epoch, "ended", status=status, answer="", error=error, **by)
+    told = {**of_error(error), **by}
+    event = new_event(run.id, epoch, "ended", status=status, answer="", **told)
     fence = [open_fence(run.thread_id, epoch)] if epoch else []
     changed = kept.changed(
         due_at=0,

@@ -106,6 +106,9 @@ def _compare_end(run: Run, events: Sequence[Event], anchored: int) -> FirstBad |
     said = digest(run.answer.model_dump(mode="json")) if run.answer else ""
     if last.data.get("answer", "") != said:
         return FirstBad(seq=last.seq, where="answer", why="the answer is not what was recorded")
+    # A text that was erased is no other text.
+    if run.error and last.data.get("reason") != digest(run.error):
+        return FirstBad(seq=last.seq, where="error", why="the error is not what was recorded")
     if anchored < len(events):
         # The end and its anchor commit together: without the anchor this chain is another one.
         return FirstBad(seq=anchored, where="anchor", why="no anchor vouches for the run's end")

@@ -122,6 +122,8 @@ class TestSteps:
         assert ended.status == "cancelled"
         assert "budget is used up" in ended.error
         assert "it costs too much" in ended.error
+        chained = [linked.model_dump_json() for linked in desk.runs.events(run.id, follow=False)]
+        assert "too much" not in "".join(chained)
         assert (ended.usage, ended.interrupts) == (BILL + BILL, [])
         assert desk.invoke("go", graph="chain", thread="t").status == "success"
         assert desk.audit.verify(run.id).ok

@@ -1,20 +1,21 @@
 """The main job through the Python API: add, ask, cite, follow up, approve, publish, verify."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import pytest
 from langgraph.checkpoint.base import create_checkpoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from graph import Orchestrator
 from nodes.context import Context
 from storage.errors import Busy, Conflict, InvalidInput, NotAllowed, NotFound, Unavailable
 from storage.fence import load_fences
 from storage.objects import ObjectStore
-from storage.records import Identity, Run
+from storage.records import Identity, Page, Run
 from tools.registry import Registry, reads
 
 from .conftest import LEASE, SUPPLY, OpenDesk
@@ -392,6 +393,55 @@ def test_the_history_of_a_thread(desk: Orchestrator) -> None:
     assert history[0]["next"] == []
     assert {entry["run_id"] for entry in history} == {run.id}
     assert [entry["step"] for entry in history] == list(range(len(history) - 2, -2, -1))
+
+
+class TestFailing:
+    """What an error says may be the text of a document: the chain, which stays, has only its type.
+
+    The record of the run has the rest, for whoever is to mend it.
+    """
+
+    RENT = "The monthly rent is $4,200."
+
+    def failed(self, open_desk: OpenDesk, error: Callable[[], Exception]) -> tuple[Run, Any]:
+        """A run that has stopped because of an error, and the data of its last event."""
+
+        class Asked(TypedDict):
+            answer: str
+
+        def node(state: Asked) -> dict[str, Any]:
+            raise error()
+
+        graph = StateGraph(Asked).add_node("node", node).add_edge(START, "node")
+        desk = open_desk(graphs={"mine": graph})
+        run = desk.invoke("Go.", graph="mine")
+        linked = list(desk.runs.events(run.id, follow=False))
+        assert desk.audit.verify(run.id).ok
+        assert self.RENT not in "".join(each.model_dump_json() for each in linked)
+        return run, linked[-1].event.data
+
+    def test_what_pydantic_was_given_is_not_told(self, open_desk: OpenDesk) -> None:
+        def error() -> Exception:
+            with pytest.raises(ValidationError) as caught:
+                Page.model_validate({"number": 1, "locator": "", "text": {"found": self.RENT}})
+            assert self.RENT in str(caught.value)
+            return caught.value
+
+        run, told = self.failed(open_desk, error)
+        assert (run.status, told["error"]) == ("error", "ValidationError")
+        assert run.error == "Page.text: Input should be a valid string"
+
+    @pytest.mark.parametrize(
+        ("kind", "status"), [(KeyError, "error"), (Unavailable, "pending")], ids=["ends", "waits"]
+    )
+    def test_the_text_stands_in_the_record_without_secrets(
+        self, open_desk: OpenDesk, kind: type[Exception], status: str
+    ) -> None:
+        said = f"No answer from postgres://ann:hunter2@db to \ud83d {self.RENT}"
+        run, told = self.failed(open_desk, lambda: kind(said))
+        assert (run.status, told["error"]) == (status, kind.__name__)
+        assert "No answer from postgres://ann:…@db" in run.error
+        assert self.RENT in run.error
 
 
 def test_tampering_with_an_answer_is_found(desk: Orchestrator) -> None:

@@ -85,6 +85,26 @@ def test_an_answer_cannot_be_given_to_a_run_that_had_none(
     assert not verify_run(runs, RUN).ok
 
 
+def test_an_error_is_the_one_that_was_recorded_or_was_erased(
+    runs: RunStore, workspace: Workspace, ann: Identity
+) -> None:
+    """The chain has its hash: the text can be erased, and not be changed."""
+    submit(runs, Run(id=RUN, thread_id="t-1", status="pending", question="What is due?"), ann)
+    owned = claim(runs, RUN, owner="w", seconds=60)
+    asyncio.run(owned.end("error", error="The lease has no page 3.", error_type="KeyError"))
+    (told,) = [linked.event.data for linked in runs.audit.read(RUN, 2)]
+    assert told["error"] == "KeyError"
+    assert "page 3" not in str(told)
+    assert verify_run(runs, RUN).ok
+
+    _run(workspace, error="Nothing is wrong.")
+    verdict = verify_run(runs, RUN)
+    assert verdict.first_bad
+    assert verdict.first_bad.where == "error"
+    _run(workspace, error="")
+    assert verify_run(runs, RUN).ok
+
+
 def test_a_chain_made_anew_without_its_anchors_is_found(ended: Workspace, runs: RunStore) -> None:
     """The forger has table and bucket, makes all hashes fit and removes every anchor."""
     table, bucket = ended.tables.audit, ended.buckets.state

@@ -63,9 +63,15 @@ def test_an_event_of_another_version_is_told_as_far_as_it_is_understood() -> Non
         (event("decision", by="ann", decision="wave"), "ann decided: wave"),
         (event("decision", by="affidavit", decision="expire"), "nobody decided in time"),
         (event("effect", tool="t", by="policy"), "t carried out, on the word of the policy"),
-        (event("ended", status="timeout", error="It was long."), "timed out: It was long."),
+        (event("ended", status="error", error="KeyError"), "error: KeyError"),
+        (event("released", error="Unavailable"), "given back: Unavailable"),
+        (event("ended", status="timeout", error=""), "timed out"),
         (event("ended", status="cancelled", by="ann", error=""), "cancelled by ann"),
         (event("ended", status="something_new"), "something_new"),
+        (
+            event("model_call", model="m", input_tokens=7, output_tokens=1, estimated=True),
+            "m model, about 7 + 1 tokens",
+        ),
     ],
 )
 def test_what_was_decided_and_how_it_ended(told: Event, said: str) -> None:
