@@ -11,7 +11,9 @@ whose time is up is ended by raising the epoch first, so that what it still does
 """
 
 import asyncio
+import logging
 import math
+import time
 from contextlib import suppress
 from typing import Any, Final, TypedDict
 
@@ -46,6 +48,8 @@ from storage.records import Answer, Interrupt, readable
 from storage.run_layout import interrupt_kind
 from storage.stopping import stop
 from tools.effects import Effects
+
+logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = (1.0, 4.0, 15.0, 60.0)
 _ERROR_CHARS: Final = 2000
@@ -173,13 +177,19 @@ class Drive:
         await asyncio.gather(work, return_exceptions=True)
 
     async def _renew(self) -> None:
-        """Keep the lease until it is lost."""
+        """Keep the lease until it is lost; one renewal that fails is not the end of it."""
         while True:
             await asyncio.sleep(self._resources.settings.lease_seconds / 3)
             try:
                 await asyncio.to_thread(self._owned.renew)
+            except LeaseLost:
+                raise
             except Unavailable:
                 continue  # the lease may outlive a storage that does not answer
+            except Exception as error:
+                if time.time() >= self._owned.expires_at:
+                    raise
+                logger.warning("The lease of run %s was not renewed: %s", self._run.id, error)
 
     async def _work(self) -> None:
         try:

@@ -14,9 +14,9 @@ import random
 import socket
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from graph.drive import Drive, take
@@ -71,6 +71,8 @@ class Worker:
         """Hints to runs that were still being driven here; they are followed right after that."""
         self._away: dict[str, float] = {}
         """Runs that are not tried before a time."""
+        self._wrong: dict[str, set[type[Exception]]] = {}
+        """What has gone wrong since it last went well, by what was tried."""
         self._freed = asyncio.Event()
         """Set when there may be room again."""
         self._stopping = asyncio.Event()
@@ -127,25 +129,40 @@ class Worker:
         """Take what hints name, as long as there is room, until the worker is told to stop."""
         queue = self._resources.workspace.queue
         while await self._has_room():
-            try:
+            answered = False
+            with self._going_on("No hint could be received; sweeps find what is due."):
                 room = self._concurrency - len(self._driving)
                 most = max(1, min(room, RECEIVED_MOST))
                 for hint in await asyncio.to_thread(queue.receive, wait=HINT_SECONDS, limit=most):
                     self._take(hint.body, hint)
-            except Unavailable:
-                logger.warning("The queue does not answer; sweeps find what is due.", exc_info=True)
+                answered = True
+            if not answered:
                 await self._sleep(SWEEP_SECONDS)
 
     async def _sweep(self) -> None:
         """Take what is due, whether or not a hint has come."""
         while await self._has_room():
-            try:
+            with self._going_on("What is due could not be read; trying again."):
                 for run_id in await asyncio.to_thread(self._due):
                     self._take(run_id)
-            except Unavailable:
-                logger.warning("The storage does not answer; trying again.", exc_info=True)
             # At its own time, so that many workers do not look all at once.
             await self._sleep(SWEEP_SECONDS * random.uniform(0.7, 1.0))
+
+    @contextmanager
+    def _going_on(self, what: str) -> Iterator[None]:
+        """Outlive whatever a block raises: what a worker does by the clock is never given up.
+
+        Each kind of error is logged once until the block goes well again.
+        """
+        wrong = self._wrong.setdefault(what, set())
+        try:
+            yield
+        except Exception as error:
+            if type(error) not in wrong:
+                logger.warning(what, exc_info=True)
+            wrong.add(type(error))
+        else:
+            wrong.clear()
 
     async def _has_room(self) -> bool:
         """Wait until there is room for a run; return False when the worker is to stop."""
@@ -199,7 +216,9 @@ class Worker:
         except Unavailable as error:
             self._away[run_id] = time.time() + UNAVAILABLE_SECONDS
             logger.warning("Run %s was left, and will be found again: %s", run_id, error)
-        except AffidavitError:
+        except Exception:
+            # Whosever error it is (a record of a newer version, say), it will not pass soon.
+            self._away[run_id] = time.time() + AWAY_SECONDS
             logger.exception("Run %s was left; it will be found again.", run_id)
         finally:
             self._driving.pop(run_id, None)
@@ -222,12 +241,10 @@ class Worker:
             item = Item(
                 WORKERS, self._owner, {}, expires_at=int(time.time()) + 3 * HEARTBEAT_SECONDS
             )
-            try:
+            with self._going_on("The heartbeat could not be written."):
                 await asyncio.to_thread(self._resources.workspace.tables.runs.put, item)
                 if beat % BACKLOG_BEATS == 0:
                     await asyncio.to_thread(measure_backlog, self._resources)
-            except AffidavitError:
-                logger.warning("The heartbeat could not be written.", exc_info=True)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _sign_off(self) -> None:

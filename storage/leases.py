@@ -52,6 +52,8 @@ class Ownership:
         self.run = run
         self.fences = fences
         self.trail = Trail(runs.audit, runs.table, run.id, run.epoch, head)
+        self.expires_at = run.claimed_at + seconds
+        """When the lease runs out unless it is renewed, in seconds since the epoch."""
         self.next_run = ""
         """The run that got the thread when this one had ended, if one waited for it."""
         self._runs = runs
@@ -95,6 +97,7 @@ class Ownership:
                 self._runs.table.transact(renewed)
             except ConditionFailed:
                 continue
+            self.expires_at = expires_at
             return
 
     async def end(

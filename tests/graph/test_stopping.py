@@ -7,6 +7,7 @@ the test wants. Nothing here waits for the model: what is to end ends while it i
 import asyncio
 import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from pydantic import BaseModel
 from graph import Orchestrator
 from graph.drive import Drive, take
 from graph.settings import Settings
-from storage.errors import Conflict, InvalidInput, LeaseLost, Unavailable
-from storage.leases import MOST_TRIES
+from storage.errors import Conflict, InvalidInput, LeaseLost, NotAllowed, Unavailable
+from storage.leases import MOST_TRIES, Ownership
 from storage.ports import Absent, Item, Put
 from storage.records import Run
 from tools.registry import Plan, Registry, Safety, plans
@@ -314,6 +315,47 @@ def test_a_lease_is_kept_for_as_long_as_the_model_takes(open_desk: OpenDesk, clo
     assert one.runs.get(run.id).status == "success"
     assert model.asked == ["n1", "n2", "n3", "n4"]
     assert kinds(one, run).count("claimed") == 1
+
+
+class TestRenewal:
+    """A renewal is refused: credentials have run out, say, and are about to be renewed."""
+
+    @pytest.fixture
+    def refusing(self, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Callable[..., Pause]:
+        """Refuse so many renewals, each of them due at once; the next lets the model answer."""
+        renew = Ownership.renew
+
+        def refuse(times: float) -> Pause:
+            pause, refused = Pause("n1"), list[Ownership]()
+
+            def renewing(owned: Ownership) -> None:
+                clock.forward(2)
+                refused.append(owned)
+                if len(refused) <= times:
+                    raise NotAllowed("The session has run out.")
+                pause.over.set()
+                renew(owned)
+
+            monkeypatch.setattr(Ownership, "renew", renewing)
+            return pause
+
+        return refuse
+
+    def test_the_next_may_do(self, open_desk: OpenDesk, refusing: Callable[..., Pause]) -> None:
+        desk = open_desk(model=Billing(meanwhile=refusing(1)), graphs=GRAPHS)
+        run = desk.invoke("go", graph="chain")
+        assert run.status == "success"
+        assert kinds(desk, run).count("claimed") == 1
+
+    def test_when_the_lease_has_run_out_others_may_have_the_run(
+        self, open_desk: OpenDesk, refusing: Callable[..., Pause]
+    ) -> None:
+        desk = open_desk(model=Billing(meanwhile=refusing(math.inf)), graphs=GRAPHS)
+        run = desk.runs.submit("go", graph="chain")
+        with pytest.raises(NotAllowed):
+            desk.drive(run.id)
+        other = open_desk(model=Billing(), graphs=GRAPHS)
+        assert other.drive(run.id).status == "success"
 
 
 class TestDraining:

@@ -3,34 +3,24 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from langchain_core.outputs import ChatResult
 from pydantic import PrivateAttr
 
 from graph import Orchestrator
+from graph.drive import take
 from graph.worker import Worker
 from nodes.offline import OfflineModel
+from storage.errors import NotAllowed, NotFound
+from storage.keys import key
 
 from .conftest import LEASE, OpenDesk
+from .stage import work_until
 
 NOTICE = "On what notice may the Tenant terminate the lease early?"
-
-
-def work_until(*workers: Worker, done: Any, seconds: float = 30) -> None:
-    """Run workers until something holds, then stop them."""
-
-    async def go() -> None:
-        at_work = [asyncio.create_task(worker.work()) for worker in workers]
-        deadline = time.monotonic() + seconds
-        while not await asyncio.to_thread(done):
-            assert time.monotonic() < deadline, "it took too long"
-            await asyncio.sleep(0.02)
-        for worker in workers:
-            worker.stop()
-        await asyncio.gather(*at_work)
-
-    asyncio.run(go())
 
 
 def test_a_worker_drives_what_was_submitted(desk: Orchestrator) -> None:
@@ -119,3 +109,68 @@ def test_a_run_that_is_driven_here_is_left_alone_by_workers(desk: Orchestrator) 
     assert run.id not in list(desk.resources.runs.due(time.time()))
     assert run.id in list(desk.resources.runs.due(time.time() + 60))
     assert desk.drive(run.id).status == "success"
+
+
+def forget_hints(desk: Orchestrator) -> None:
+    """Lose the hints that were sent: the sweep has to find what is due."""
+    queue = desk.resources.workspace.queue
+    for hint in queue.receive():
+        queue.delete(hint)
+
+
+def test_a_look_that_fails_is_not_the_last(
+    desk: Orchestrator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A session runs out and is renewed, a table is put back: the worker goes on by itself."""
+    run = desk.runs.submit(NOTICE)
+    forget_hints(desk)
+    expired = [NotAllowed("The session has run out.")] * 3
+    wrong: list[Exception] = [*expired, NotFound("There is no table."), ValueError("No row.")]
+    due = desk.resources.runs.due
+
+    def looking(now: float, *, limit: int) -> Any:
+        if wrong:
+            raise wrong.pop(0)
+        return due(now, limit=limit)
+
+    monkeypatch.setattr(desk.resources.runs, "due", looking)
+    work_until(desk.worker(), done=lambda: desk.runs.get(run.id).ended)
+    said = [record for record in caplog.records if "could not be read" in record.message]
+    assert len(said) == 3  # once for each kind
+
+
+def test_nor_is_a_hint_that_cannot_be_received(
+    desk: Orchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: Any) -> Any:
+        raise NotAllowed("The session has run out.")
+
+    monkeypatch.setattr(desk.resources.workspace.queue, "receive", refused)
+    run = desk.runs.submit(NOTICE)
+    work_until(desk.worker(), done=lambda: desk.runs.get(run.id).ended)
+
+
+def test_a_run_that_cannot_be_read_is_left_alone(
+    desk: Orchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer version has written it, say; it is tried once and not at every sweep."""
+    run = desk.runs.submit(NOTICE)
+    table = desk.resources.workspace.tables.runs
+    item: Any = table.get(key("run", run.id), "run")
+    newer = {**item.body, "run": {**item.body["run"], "newer": 1}}
+    table.put(replace(item, body=newer))
+    forget_hints(desk)
+    tried: list[str] = []
+
+    def trying(resources: Any, run_id: str, owner: str) -> Any:
+        tried.append(run_id)
+        return take(resources, run_id, owner)
+
+    monkeypatch.setattr("graph.worker.take", trying)
+    ours = [desk.runs.submit(NOTICE, thread=f"t-{n}") for n in range(3)]
+
+    def done() -> bool:
+        return run.id in tried and all(desk.runs.get(each.id).ended for each in ours)
+
+    work_until(desk.worker(concurrency=1), done=done)
+    assert tried.count(run.id) == 1
