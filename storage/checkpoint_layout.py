@@ -5,6 +5,7 @@
     n/{namespace}                                      a namespace of a nested graph
     s/{digest}                                         a segment: content that checkpoints share
     f/{epoch}                                          a fence: what an owner found and accepted
+    p/{digest}                                         a part of a fence too long for one item
     d                                                  while it is deleted: the runs it is of
 
 So one query, backwards from the end of a namespace, finds its latest checkpoint with its writes,

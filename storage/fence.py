@@ -29,6 +29,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from storage.audit import digest
 from storage.checkpoint_layout import (
     Place,
     epoch_of,
@@ -42,11 +43,14 @@ from storage.checkpoint_layout import (
 from storage.checkpointer import CheckpointSaver
 from storage.errors import AffidavitError, ConditionFailed, LeaseLost, Unavailable
 from storage.keys import key
-from storage.ports import Absent, Blobs, Item, Put, Table, VersionIs
+from storage.ports import Absent, Blobs, Item, Put, Table, Value, VersionIs
 
 logger = logging.getLogger(__name__)
 
 FENCES: Final = "f/"
+PARTS: Final = "p/"
+PART_ENTRIES: Final = 150
+"""Heads, and as many writes, that fit into an item however long their keys are."""
 MOST_SKEW_SECONDS: Final = 60.0
 
 
@@ -101,20 +105,24 @@ def open_fence(thread_id: str, epoch: int) -> Put:
 
 def load_fences(table: Table, thread_id: str) -> Fences:
     """Read the recorded fences of a thread."""
-    return _fences(table.query(partition(thread_id), prefix=FENCES))
+    return _fences(table, table.query(partition(thread_id), prefix=FENCES))
 
 
-def _fences(rows: Iterable[Item]) -> Fences:
-    return Fences(
-        [
-            Fence(
-                cast(int, item.body["epoch"]),
-                cast(dict[str, str], item.body["heads"]),
-                frozenset(cast(list[str], item.body["writes"])),
-            )
-            for item in rows
-            if "heads" in item.body
-        ]
+def _fences(table: Table, rows: Iterable[Item]) -> Fences:
+    return Fences([_fence(table, row) for row in rows if "heads" in row.body])
+
+
+def _fence(table: Table, item: Item) -> Fence:
+    names = [(item.pk, name) for name in cast(list[str], item.body.get("parts", []))]
+    parts = table.batch_get(names) if names else {}
+    # One is missing only where the thread is being deleted, and its checkpoints are gone.
+    bodies = [item.body, *(parts[name].body for name in names if name in parts)]
+    heads = [cast(dict[str, str], body["heads"]) for body in bodies]
+    writes = [cast(list[str], body["writes"]) for body in bodies]
+    return Fence(
+        cast(int, item.body["epoch"]),
+        {ns: head for each in heads for ns, head in each.items()},
+        frozenset(itertools.chain.from_iterable(writes)),
     )
 
 
@@ -134,12 +142,30 @@ def record_fence(table: Table, thread_id: str, epoch: int) -> Fences:
         for item in fences.admit(table.query(pk, prefix=Place(thread_id, ns).writes(head)))
     ]
     _wait_past(max(seen, default=""))
-    body = {"epoch": epoch, "heads": dict(heads), "writes": list(writes)}
+    first, *rest = _bodies(heads, writes)
+    parts = [Item(pk, f"{PARTS}{digest(body)}", body) for body in rest]
+    body = {"epoch": epoch, **first}
+    if parts:
+        table.batch_write(parts)
+        body["parts"] = [part.sk for part in parts]
     try:
         table.put(Item(pk, _sk(epoch), cast(Any, body), version=2), VersionIs(1))
     except ConditionFailed:
         raise LeaseLost(f"Thread {thread_id!r} has a newer owner; this one stops.") from None
     return fences.then(Fence(epoch, heads, frozenset(writes)))
+
+
+def _bodies(heads: dict[str, str], writes: Sequence[str]) -> list[dict[str, Value]]:
+    """Return what a fence holds in pieces that fit into an item each; most fences have one."""
+    namespaces = list(heads)
+    bodies = [
+        {
+            "heads": {ns: heads[ns] for ns in namespaces[at : at + PART_ENTRIES]},
+            "writes": writes[at : at + PART_ENTRIES],
+        }
+        for at in range(0, max(1, len(heads), len(writes)), PART_ENTRIES)
+    ]
+    return cast(list[dict[str, Value]], bodies)
 
 
 def _heads(table: Table, thread_id: str, fences: Fences) -> tuple[dict[str, str], list[str]]:
@@ -189,7 +215,7 @@ def _void_open(table: Table, thread_id: str, epoch: int) -> Fences:
         # If it was recorded just now, it holds nothing of ours: we have written nothing yet.
         with suppress(ConditionFailed):
             table.put(replace(row, version=2), VersionIs(1))
-    return load_fences(table, thread_id) if left else _fences(rows)
+    return load_fences(table, thread_id) if left else _fences(table, rows)
 
 
 def _wait_past(checkpoint_id: str) -> None:

@@ -1,9 +1,9 @@
 """How the owner of a run writes its audit chain, and with it everything that must happen once.
 
-Events are collected and appended together; an effect goes into one transaction with its event. The
-chain is a fence of its own: whoever finds events of a later epoch at its number has lost the lease,
-and stops. Events of people (a decision, say) may come in between at any time; the owner then links
-its own behind them.
+Events are collected and appended together, as many as an item holds at a time; an effect goes into
+one transaction with its event. The chain is a fence of its own: whoever finds events of a later
+epoch at its number has lost the lease, and stops. Events of people (a decision, say) may come in
+between at any time; the owner then links its own behind them.
 """
 
 import asyncio
@@ -14,9 +14,14 @@ from typing import Any, Final
 
 from storage.audit import AuditLog, Event, Head, Linked, append_action, chain, new_event
 from storage.errors import AffidavitError, ConditionFailed, LeaseLost
+from storage.limits import MAX_ITEM_BYTES
 from storage.ports import Action, Table
 
 SOON_SECONDS: Final = 0.2
+PORTION_BYTES: Final = MAX_ITEM_BYTES // 2
+"""How much of what was collected goes into one item: half of what an item holds."""
+_LINK_BYTES: Final = 200
+"""What a place in the chain adds to an event."""
 
 
 class Trail:
@@ -79,14 +84,14 @@ class Trail:
         last: bool = False,
         **data: Any,
     ) -> None:
-        """Append an event, and what was collected, in one transaction with other actions.
+        """Append what was collected, and an event in one transaction with other actions.
 
         With `anchor`, the head that results is signed and kept. The `last` event is that by which
         the owner lets go: it appends nothing behind it.
 
         Raises:
-            LeaseLost: a later epoch has written; nothing was done.
-            ConditionFailed: one of the actions does not hold; nothing was done. `failed` has its
+            LeaseLost: a later epoch has written; none of the actions was done.
+            ConditionFailed: one of the actions does not hold; none was done. `failed` has its
                 position among them.
         """
         async with self._lock:
@@ -112,26 +117,41 @@ class Trail:
             self._over = last
 
     def _append_now(self, events: Sequence[Event], actions: Sequence[Action], anchor: bool) -> None:
-        """Append what was noted and the events, until no event of a person is in the way."""
+        """Append what was noted and the events, until no event of a person is in the way.
+
+        What is too much for one item goes before, in items of its own.
+        """
         while True:
             noted = list(self._noted)
-            if not (noted or events):
+            portion = _portion(noted)
+            if len(portion) < len(noted):
+                self._appended(portion, [], [], False)
+            elif not (noted or events) or self._appended(noted, events, actions, anchor):
                 return
-            linked = chain([*noted, *events], self._head)
-            signed = [self._audit.anchor_of(linked)] if anchor else []
-            try:
-                self._table.transact([append_action(linked), *actions, *signed])
-            except ConditionFailed as failure:
-                if 0 not in failure.failed:
-                    positions = tuple(position - 1 for position in failure.failed)
-                    raise ConditionFailed(str(failure), positions) from failure
-                if not self._follow(linked):
-                    continue
-            for each in signed:
-                self._audit.copy_anchor(each)
-            del self._noted[: len(noted)]
-            self._head = Head(linked[-1].event.seq + 1, linked[-1].hash)
-            return
+
+    def _appended(
+        self,
+        noted: Sequence[Event],
+        events: Sequence[Event],
+        actions: Sequence[Action],
+        anchor: bool,
+    ) -> bool:
+        """Append events as one item, together with actions; return False if another came first."""
+        linked = chain([*noted, *events], self._head)
+        signed = [self._audit.anchor_of(linked)] if anchor else []
+        try:
+            self._table.transact([append_action(linked), *actions, *signed])
+        except ConditionFailed as failure:
+            if 0 not in failure.failed:
+                positions = tuple(position - 1 for position in failure.failed)
+                raise ConditionFailed(str(failure), positions) from failure
+            if not self._follow(linked):
+                return False
+        for each in signed:
+            self._audit.copy_anchor(each)
+        del self._noted[: len(noted)]
+        self._head = Head(linked[-1].event.seq + 1, linked[-1].hash)
+        return True
 
     def _follow(self, linked: Sequence[Linked]) -> bool:
         """Follow what stands where we wanted to write; return whether it is our own.
@@ -159,3 +179,13 @@ class Trail:
             if event.model_dump_json() == text:
                 self._noted.remove(event)
                 return
+
+
+def _portion(noted: Sequence[Event]) -> Sequence[Event]:
+    """Return the first of some events: as many as go into one item, or one."""
+    size = 0
+    for count, event in enumerate(noted):
+        size += len(event.model_dump_json().encode()) + _LINK_BYTES
+        if count and size > PORTION_BYTES:
+            return noted[:count]
+    return noted

@@ -7,8 +7,11 @@ import pytest
 from langgraph.checkpoint.base import CheckpointTuple, create_checkpoint, empty_checkpoint
 
 from storage import fence
+from storage.checkpoint_layout import partition
 from storage.errors import ConditionFailed, LeaseLost, Unavailable
 from storage.fence import FencedSaver, open_fence, record_fence
+from storage.limits import MAX_SK_BYTES
+from storage.ports import Item
 from storage.workspace import Workspace
 
 THREAD = "t"
@@ -97,6 +100,38 @@ def test_late_writes_never_become_the_state(workspace: Workspace, reader: Fenced
     assert latest(new).pending_writes == latest(reader).pending_writes == expected
     # Nor do they for the one after, who finds them all in the table.
     assert latest(claim(workspace, 3)).pending_writes == expected
+
+
+def test_of_a_wide_step_each_write_counts_that_came_in_time(
+    workspace: Workspace, reader: FencedSaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More tasks have finished than an item could name."""
+    monkeypatch.setattr(fence, "PART_ENTRIES", 3)
+    old = claim(workspace, 1)
+    first = put(old, config(), "first")
+    nested = [put(old, config(ns=f"node:{n}"), f"nested {n}") for n in range(5)]
+    for n in range(8):
+        old.put_writes(first, [("a", n)], f"task-{n}")
+
+    new = claim(workspace, 2)
+    old.put_writes(first, [("a", "late")], "task-8")
+    put(old, nested[4], "late")
+
+    for saver in (new, reader, claim(workspace, 3)):
+        found = latest(saver).pending_writes or []
+        assert sorted(found) == [(f"task-{n}", "a", n) for n in range(8)]
+        assert [latest(saver, f"node:{n}").config for n in range(5)] == nested
+    reader.delete_thread(THREAD)
+    assert list(workspace.tables.checkpoints.query(partition(THREAD))) == []
+
+
+def test_what_a_fence_holds_fits_into_items(workspace: Workspace) -> None:
+    """By the longest keys that there are."""
+    table = workspace.tables.checkpoints
+    writes = [f"{n:04d}".ljust(MAX_SK_BYTES, "x") for n in range(2 * fence.PART_ENTRIES)]
+    heads = {sk[:1000]: str(uuid.uuid4()) for sk in writes}
+    for body in fence._bodies(heads, writes):
+        table.put(Item(partition(THREAD), "p/x", body))
 
 
 def test_an_owner_that_died_before_it_recorded_its_fence_accepts_nothing(

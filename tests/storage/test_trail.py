@@ -11,10 +11,11 @@ import pytest
 from storage.audit import AuditLog, append_action, chain, new_event
 from storage.errors import ConditionFailed, LeaseLost, Unavailable
 from storage.keys import key
+from storage.limits import MAX_ITEM_BYTES
 from storage.ports import Absent, Action, Item, Put, Table
 from storage.records import Identity
 from storage.runs import RunStore
-from storage.trail import Trail
+from storage.trail import PORTION_BYTES, Trail
 from storage.verification import verify_run
 from storage.workspace import Workspace
 from tests.storage.steps import enter, take
@@ -291,6 +292,58 @@ class TestOthers:
         write(work)
         assert told(audit) == [1, 3]
         assert workspace.tables.documents.get("memo", "v2") is None
+
+
+class TestManyAtOnce:
+    """The tasks of a wide step start and finish between two writes: more than an item holds."""
+
+    WIDE = 2 * MAX_ITEM_BYTES // 1000
+    TEXT = "x" * 1000
+
+    def test_they_go_before_the_event_in_items_of_their_own(
+        self, write: Callable[..., None], table: Flaky, audit: AuditLog, workspace: Workspace
+    ) -> None:
+        async def work(trail: Trail) -> None:
+            for n in range(self.WIDE):
+                trail.note("node", n=n, text=self.TEXT)
+            await trail.commit("effect", [EFFECT], n=self.WIDE, anchor=True)
+
+        write(work)
+        assert told(audit) == [*range(self.WIDE + 1)]
+        assert table.asked == pytest.approx(2 * MAX_ITEM_BYTES / PORTION_BYTES, abs=3)
+        assert workspace.tables.documents.get("memo", "v1") == EFFECT.item
+        assert [linked.event.seq for linked in audit.read("r-1", self.WIDE)] == [self.WIDE]
+
+    def test_each_once_though_answers_are_lost_and_people_come_between(
+        self, write: Callable[..., None], table: Flaky, audit: AuditLog, workspace: Workspace
+    ) -> None:
+        async def work(trail: Trail) -> None:
+            for n in range(self.WIDE):
+                trail.note("node", n=n, text=self.TEXT)
+            for _ in range(2):
+                table.lost = 1
+                await unanswered(trail.flush())
+            remark(workspace, audit, -1, epoch=0)
+            await trail.commit("node", [], n=self.WIDE)
+
+        write(work)
+        assert [n for n in told(audit) if n >= 0] == [*range(self.WIDE + 1)]
+
+    def test_an_action_that_does_not_hold_is_told_by_its_position(
+        self, write: Callable[..., None], audit: AuditLog, workspace: Workspace
+    ) -> None:
+        workspace.tables.documents.put(EFFECT.item)
+
+        async def work(trail: Trail) -> None:
+            for n in range(self.WIDE):
+                trail.note("node", n=n, text=self.TEXT)
+            with pytest.raises(ConditionFailed) as refused:
+                await trail.commit("effect", [EFFECT], n=self.WIDE)
+            assert refused.value.failed == (0,)
+            await trail.commit("node", [], n=self.WIDE + 1)
+
+        write(work)
+        assert told(audit) == [*range(self.WIDE), self.WIDE + 1]
 
 
 def test_the_tasks_of_a_loop_write_one_chain(write: Callable[..., None], audit: AuditLog) -> None:
