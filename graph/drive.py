@@ -160,7 +160,7 @@ class Drive:
             beat.cancel()
             work.cancel()
             await asyncio.gather(beat, work, return_exceptions=True)
-            await self._owned.trail.close()
+            await self._owned.close()
             await self._reporter.close()
 
     async def _time_out(self, work: asyncio.Task[None]) -> None:
@@ -169,8 +169,8 @@ class Drive:
         why = f"It was at work for {run.timeout:,.0f} s, as long as it may be."
         epoch = run.epoch
         with suppress(Conflict):  # it has ended by itself, or somebody else has ended it
-            _, self._owned.next_run = await asyncio.to_thread(
-                lambda: stop(runs, run.id, "timeout", None, error=why, epoch=epoch)
+            _, self._owned.next_run = await self._owned.thread.do(
+                stop, runs, run.id, "timeout", None, error=why, epoch=epoch
             )
             self._reporter.ended("timeout", cost_usd=self._recordings.cost_usd)
         work.cancel()
@@ -181,7 +181,7 @@ class Drive:
         while True:
             await asyncio.sleep(self._resources.settings.lease_seconds / 3)
             try:
-                await asyncio.to_thread(self._owned.renew)
+                await self._owned.thread.do(self._owned.renew)
             except LeaseLost:
                 raise
             except Unavailable:

@@ -31,6 +31,7 @@ from storage.errors import (
     Unavailable,
 )
 from storage.leases import Ownership
+from storage.own_thread import OwnThread
 from storage.ports import Item, Message
 from storage.run_layout import DUE, RUNS
 
@@ -73,6 +74,7 @@ class Worker:
         """Runs that are not tried before a time."""
         self._wrong: dict[str, set[type[Exception]]] = {}
         """What has gone wrong since it last went well, by what was tried."""
+        self._heart = OwnThread("heart")
         self._freed = asyncio.Event()
         """Set when there may be room again."""
         self._stopping = asyncio.Event()
@@ -112,7 +114,8 @@ class Worker:
             await self._give_back()
             await asyncio.gather(*others, return_exceptions=True)
             with suppress(AffidavitError):  # who is heard of no more is forgotten anyway
-                await asyncio.to_thread(self._sign_off)
+                await self._heart.do(self._sign_off)
+            await self._heart.close()
 
     async def _drain(self) -> None:
         if self._driving:
@@ -242,9 +245,9 @@ class Worker:
                 WORKERS, self._owner, {}, expires_at=int(time.time()) + 3 * HEARTBEAT_SECONDS
             )
             with self._going_on("The heartbeat could not be written."):
-                await asyncio.to_thread(self._resources.workspace.tables.runs.put, item)
+                await self._heart.do(self._resources.workspace.tables.runs.put, item)
                 if beat % BACKLOG_BEATS == 0:
-                    await asyncio.to_thread(measure_backlog, self._resources)
+                    await self._heart.do(measure_backlog, self._resources)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _sign_off(self) -> None:

@@ -67,9 +67,11 @@ def call_tools(agent: str, reply: AIMessage, runtime: Runtime[Context]) -> Comma
     """Return the command of an agent in a graph of one's own, whose state has `messages`.
 
     It has the calls of the model's reply carried out by `act`, which the graph needs as a node of
-    that name and which comes back to the agent; without calls it ends.
+    that name and which comes back to the agent; without calls it ends. Of more calls than a run may
+    make at once, the first are made.
     """
     calls = own_calls(runtime.context.run_id, task_id(runtime), _wanted(reply))
+    calls = calls[: runtime.context.limits.parallel_calls]
     if not calls:
         return Command(update={"messages": [reply]}, goto=END)
     asked = AIMessage(content=reply.content, tool_calls=calls, id=f"{calls[0]['id']}-m")

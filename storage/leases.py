@@ -30,6 +30,7 @@ from storage.errors import (
     Waits,
 )
 from storage.fence import Fences, load_fences, open_fence, record_fence
+from storage.own_thread import OwnThread
 from storage.ports import Action, Put, Table
 from storage.records import Answer, Interrupt, Run, RunStatus, Usage
 from storage.run_layout import Decided, Lease, interrupt_item, merged, to_ms, unaccounted
@@ -52,6 +53,8 @@ class Ownership:
         self.run = run
         self.fences = fences
         self.trail = Trail(runs.audit, runs.table, run.id, run.epoch, head)
+        self.thread = OwnThread("lease")
+        """Where the lease is renewed, and whatever else is done about it in time."""
         self.expires_at = run.claimed_at + seconds
         """When the lease runs out unless it is renewed, in seconds since the epoch."""
         self.next_run = ""
@@ -67,6 +70,11 @@ class Ownership:
         if not run.timeout:
             return math.inf
         return run.timeout - run.worked - (time.time() - run.claimed_at)
+
+    async def close(self) -> None:
+        """Write nothing more."""
+        await self.trail.close()
+        await self.thread.close()
 
     def check(self) -> None:
         """Make sure that nobody else owns the run.

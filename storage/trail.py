@@ -7,7 +7,6 @@ between at any time; the owner then links its own behind them.
 """
 
 import asyncio
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 from storage.audit import AuditLog, Event, Head, Linked, append_action, chain, new_event
 from storage.errors import AffidavitError, ConditionFailed, LeaseLost
 from storage.limits import MAX_ITEM_BYTES
+from storage.own_thread import OwnThread
 from storage.ports import Action, Table
 
 SOON_SECONDS: Final = 0.2
@@ -41,8 +41,8 @@ class Trail:
         self._head = claimed
         self._noted: list[Event] = []
         self._lock = asyncio.Lock()
-        # A task that is cancelled leaves its write under way in a thread: no other may overtake it.
-        self._writing = threading.Lock()
+        # A task that is cancelled leaves its write under way: in one thread no other overtakes it.
+        self._thread = OwnThread("trail")
         self._over = False
         self._soon: asyncio.Task[None] | None = None
 
@@ -71,7 +71,7 @@ class Trail:
         """
         async with self._lock:
             if self._noted:
-                await asyncio.to_thread(self._append, [], [], False)
+                await self._thread.do(self._append, [], [], False)
 
     async def commit(
         self,
@@ -96,13 +96,14 @@ class Trail:
         """
         async with self._lock:
             event = self._event(kind, node, task, data)
-            await asyncio.to_thread(self._append, [event], actions, anchor, last)
+            await self._thread.do(self._append, [event], actions, anchor, last)
 
     async def close(self) -> None:
         """Append nothing more."""
         if self._soon:
             self._soon.cancel()
             await asyncio.gather(self._soon, return_exceptions=True)
+        await self._thread.close()
 
     def _event(self, kind: str, node: str, task: str, data: dict[str, Any]) -> Event:
         return new_event(self._run_id, self._epoch, kind, node=node, task=task, **data)
@@ -110,11 +111,10 @@ class Trail:
     def _append(
         self, events: Sequence[Event], actions: Sequence[Action], anchor: bool, last: bool = False
     ) -> None:
-        with self._writing:
-            if self._over:
-                raise LeaseLost(f"Run {self._run_id} was let go already.")
-            self._append_now(events, actions, anchor)
-            self._over = last
+        if self._over:
+            raise LeaseLost(f"Run {self._run_id} was let go already.")
+        self._append_now(events, actions, anchor)
+        self._over = last
 
     def _append_now(self, events: Sequence[Event], actions: Sequence[Action], anchor: bool) -> None:
         """Append what was noted and the events, until no event of a person is in the way.

@@ -21,10 +21,11 @@ from .conftest import OpenDesk
 
 
 class OneCall(BaseChatModel):
-    """A model that calls one tool, and then repeats what it returned."""
+    """A model that calls one tool, and then repeats what it returned; or calls it several times."""
 
     tool: str
     args: dict[str, Any]
+    times: int = 1
 
     @property
     def _llm_type(self) -> str:
@@ -36,7 +37,11 @@ class OneCall(BaseChatModel):
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         returned = [message for message in messages if message.type == "tool"]
-        reply = AIMessage(returned[-1].text) if returned else calls((self.tool, self.args))
+        reply = (
+            AIMessage(returned[-1].text)
+            if returned
+            else calls(*[(self.tool, self.args)] * self.times)
+        )
         return ChatResult(generations=[ChatGeneration(message=reply)])
 
 
@@ -97,6 +102,15 @@ def test_a_write_waits_for_a_person_and_is_done_once(
     assert said(desk, run.thread_id, "mine") == "Copied a.md to b.md, version 1."
     assert [e.event.kind for e in desk.runs.events(run.id)].count("effect") == 1
     assert desk.audit.verify(run.id).ok
+
+
+def test_of_a_hundred_calls_at_once_a_few_are_made(
+    open_desk: OpenDesk, builder: StateGraph[Any, Any]
+) -> None:
+    model = OneCall(tool="copy_object", args={"key": "a.md", "to": "b.md"}, times=100)
+    desk = open_desk(graphs={"mine": builder}, model=model)
+    publish(desk, "a.md")
+    assert len(desk.invoke("Copy a.md to b.md", graph="mine").interrupts) == 4
 
 
 def test_what_is_denied_is_not_done(open_desk: OpenDesk, builder: StateGraph[Any, Any]) -> None:

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, Send
 from pydantic import BaseModel
 
-from graph import Orchestrator
+from graph import Context, Orchestrator
 from graph.drive import Drive, take
 from graph.settings import Settings
 from storage.errors import Conflict, InvalidInput, LeaseLost, NotAllowed, Unavailable
@@ -29,6 +31,7 @@ from .stage import (
     Calling,
     Driving,
     Pause,
+    Said,
     chain,
     decide,
     doing,
@@ -356,6 +359,33 @@ class TestRenewal:
             desk.drive(run.id)
         other = open_desk(model=Billing(), graphs=GRAPHS)
         assert other.drive(run.id).status == "success"
+
+
+def test_a_lease_is_kept_however_many_nodes_block(
+    open_desk: OpenDesk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than there are threads, each for longer than a lease lasts."""
+    renewed = threading.Event()
+    renew = Ownership.renew
+
+    def renewing(owned: Ownership) -> None:
+        renew(owned)
+        if kinds(desk, owned.run).count("started") == 41:  # whoever watches sees what is at work
+            renewed.set()
+
+    def fan(_: Said) -> Command[str]:
+        return Command(goto=[Send("blocks", {}) for _ in range(40)])
+
+    def blocks(_: Said) -> Said:
+        assert renewed.wait(10)
+        return {"said": ["done"]}
+
+    monkeypatch.setattr(Ownership, "renew", renewing)
+    graph = StateGraph(Said, context_schema=Context).add_node("fan", fan, destinations=("blocks",))
+    graph.add_node("blocks", blocks).add_edge(START, "fan")
+    desk = open_desk(model=Billing(), graphs={"wide": graph}, settings=quickly(settings))
+    run = desk.invoke("go", graph="wide")
+    assert (run.status, run.epoch) == ("success", 1)
 
 
 class TestDraining:
