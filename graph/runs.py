@@ -91,8 +91,8 @@ class Runs:
         Raises:
             Busy: the thread is at work, or waits for a person.
             NotFound: a document or the graph is not there.
-            InvalidInput: there is no question, it is too long, an id cannot be used, or the budget
-                limits the dollars of a model without a known price.
+            InvalidInput: there is no question, it or the input is too large, an id cannot be
+                used, or the budget limits the dollars of a model without a known price.
             Conflict: the id is that of another question.
         """
         question = question.strip()

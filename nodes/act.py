@@ -44,7 +44,7 @@ from storage.errors import (
     Unavailable,
 )
 from storage.recordings import TOOL, Recording
-from storage.run_layout import Decided
+from storage.run_layout import Decided, check_question
 from storage.times import utc
 from tools.effects import Grant, Outcome, OutcomeUnknown
 from tools.policy import Rule
@@ -222,9 +222,13 @@ async def _granted(shown: Shown, rule: Rule, context: Context) -> tuple[Shown, G
 
 
 def _question(shown: Shown, rule: Rule) -> dict[str, Any]:
-    """Return what a person is asked, in LangChain's human-in-the-loop form."""
+    """Return what a person is asked, in LangChain's human-in-the-loop form.
+
+    Raises:
+        TooLarge: it is more than a person can be asked.
+    """
     request, hours = shown.request, rule.expires_after_hours
-    return {
+    question: dict[str, Any] = {
         "kind": "approval",
         "action_requests": [
             {
@@ -239,6 +243,8 @@ def _question(shown: Shown, rule: Rule) -> dict[str, Any]:
         "approvals": rule.approvals,
         "expires_at": time.time() + hours * 3600 if hours else 0.0,
     }
+    check_question(question)
+    return question
 
 
 def _on_record(record: Sequence[Decided], decision: Any, shown: Shown) -> Decided | None:

@@ -33,11 +33,22 @@ from storage.fence import Fences, load_fences, open_fence, record_fence
 from storage.own_thread import OwnThread
 from storage.ports import Action, Put, Table
 from storage.records import Answer, Interrupt, Run, RunStatus, Usage
-from storage.run_layout import Decided, Lease, interrupt_item, merged, to_ms, unaccounted
+from storage.run_layout import (
+    Decided,
+    Lease,
+    check_question,
+    interrupt_item,
+    merged,
+    to_ms,
+    unaccounted,
+)
 from storage.runs import RunStore
 from storage.stopping import stop
 from storage.trail import Trail
 
+MOST_ASKED: Final = 50
+MOST_ASKED_BYTES: Final = 2_000_000
+"""How many questions, and how much of them, wait for a person at once; the others come later."""
 MOST_TRIES: Final = 5
 """Claims without a new checkpoint before a run is given up."""
 DUE_MOVES_BELOW: Final = 0.5
@@ -139,20 +150,26 @@ class Ownership:
         usage: Usage | None = None,
         cost_usd: float | None = None,
     ) -> bool:
-        """Leave the run to a person; return False, still owning it, if one has decided by now."""
+        """Leave the run to a person; return False, still owning it, if one has decided by now.
+
+        What is too much to be asked at once is asked at the next stop.
+
+        Raises:
+            TooLarge: one of the questions is too large.
+        """
         # Whatever a person decides after this reading changes the version.
         version = self._runs.kept(self.run.id).version
         known = {d.interrupt.id: d for d in self._runs.decided(self.run.id)}
         if any(i.id in known and known[i.id].decision is not None for i in interrupts):
             return False
-        puts: list[Action] = [
-            Put(interrupt_item(self.run.id, Decided(interrupt)), table="runs")
-            for interrupt in interrupts
-            if interrupt.id not in known
-        ]
         # What was asked before expires when it was to expire then.
-        asked_for = [known[i.id].interrupt if i.id in known else i for i in interrupts]
-        expiries = [each.expires_at for each in asked_for if each.expires_at > 0]
+        asked = _at_once([known.get(each.id, Decided(each)) for each in interrupts])
+        puts: list[Action] = [
+            Put(interrupt_item(self.run.id, each), table="runs")
+            for each in asked
+            if not each.version
+        ]
+        expiries = [d.interrupt.expires_at for d in asked if d.interrupt.expires_at > 0]
         # A question that was put is progress: only tries that lead nowhere are counted.
         changes: dict[str, Any] = {
             "status": "interrupted",
@@ -162,7 +179,6 @@ class Ownership:
             "cost_usd": self.run.cost_usd if cost_usd is None else cost_usd,
             "error": "",
         }
-        asked = [i.id for i in interrupts]
         try:
             await self._let_go(
                 "interrupted",
@@ -170,7 +186,7 @@ class Ownership:
                 actions=puts,
                 version=version,
                 due=min(expiries, default=0.0),
-                interrupts=asked,
+                interrupts=[each.interrupt.id for each in asked],
             )
         except _Decided:
             return False
@@ -225,6 +241,21 @@ class Ownership:
 
 class _Decided(Exception):
     """A person has decided while the owner was about to ask."""
+
+
+def _at_once(questions: Sequence[Decided]) -> list[Decided]:
+    """Return those of the questions that wait for a person together: first those that do already.
+
+    They are no more than one transaction can ask, and another one decide.
+    """
+    asked: list[Decided] = []
+    size = 0
+    for each in sorted(questions, key=lambda question: not question.version):
+        size += check_question(each.interrupt.model_dump(mode="json")["value"])
+        if len(asked) == MOST_ASKED or (asked and size > MOST_ASKED_BYTES):
+            break
+        asked.append(each)
+    return asked
 
 
 def claim(

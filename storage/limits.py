@@ -55,11 +55,11 @@ def item_size(item: Item) -> int:
     )
 
 
-def check_item(item: Item) -> int:
+def measured(item: Item) -> int:
     """Return the item's size in bytes.
 
     Raises:
-        TooLarge: a key or the item exceeds the limits.
+        TooLarge: a key exceeds the limits.
         InvalidInput: a key is empty, or the body holds what cannot be stored.
     """
     for name, text, most in (("pk", item.pk, MAX_PK_BYTES), ("sk", item.sk, MAX_SK_BYTES)):
@@ -68,9 +68,19 @@ def check_item(item: Item) -> int:
         if len(text.encode(errors="replace")) > most:
             raise TooLarge(f"The {name} {text[:60]!r}… has more than {most} bytes.")
     try:
-        size = item_size(item)
+        return item_size(item)
     except UnicodeEncodeError as error:
         raise InvalidInput(f"The item {item.sk[:60]!r} holds text that is no Unicode.") from error
+
+
+def check_item(item: Item) -> int:
+    """Return the item's size in bytes.
+
+    Raises:
+        TooLarge: a key or the item exceeds the limits.
+        InvalidInput: a key is empty, or the body holds what cannot be stored.
+    """
+    size = measured(item)
     if size > MAX_ITEM_BYTES:
         raise TooLarge(
             f"The item {item.sk[:60]!r} has {size} bytes; at most {MAX_ITEM_BYTES} fit. "

@@ -21,11 +21,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
+from storage.errors import TooLarge
 from storage.keys import key
-from storage.limits import key_of
+from storage.limits import key_of, measured
 from storage.ports import Absent, Action, Condition, Delete, Item, Put, Value, VersionIs
 from storage.records import Identity, Interrupt, InterruptKind, Run
 
+MOST_ENTERED_BYTES: Final = 300_000
+"""Of the record of a run that is new: what becomes of the run has to fit beside it."""
+MOST_QUESTION_BYTES: Final = 250_000
+"""Of a question to a person: what they make of it has to fit beside it."""
 RUNS: Final = "runs"
 DUE: Final = "due"
 QUEUED: Final = "q/"
@@ -162,6 +167,37 @@ def run_actions(
     if due_at:
         actions.append(Put(Item(DUE, key(due_at, run.id), named), table="runs"))
     return actions
+
+
+def check_entered(run: Run) -> None:
+    """Hold a run that is new to what leaves room for what becomes of it.
+
+    Raises:
+        TooLarge: its input, or its documents, are too much.
+    """
+    record = run.model_dump(mode="json")
+    size = measured(Item(key("run", run.id), "run", {"run": record}))
+    if size > MOST_ENTERED_BYTES:
+        raise TooLarge(
+            f"The record of the run would have {size:,} bytes; at most {MOST_ENTERED_BYTES:,} "
+            "fit. Keep what is large in documents or objects, and name them in the input."
+        )
+
+
+def check_question(value: Mapping[str, Value]) -> int:
+    """Return the bytes of what a person is asked; it leaves room for what they make of it.
+
+    Raises:
+        TooLarge: it is too much.
+        InvalidInput: it holds what cannot be stored.
+    """
+    size = measured(Item("run", "question", value))
+    if size > MOST_QUESTION_BYTES:
+        raise TooLarge(
+            f"A question to a person has {size:,} bytes; at most {MOST_QUESTION_BYTES:,} fit. "
+            "Ask with less, or in parts: keep what is large in an object, and name it."
+        )
+    return size
 
 
 def merged(actions: Sequence[Action]) -> list[Action]:

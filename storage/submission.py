@@ -16,7 +16,7 @@ from storage.fence import close_fence
 from storage.keys import key
 from storage.ports import Action, Put
 from storage.records import Identity, Run
-from storage.run_layout import QUEUED, Lease, merged, run_actions, to_ms
+from storage.run_layout import QUEUED, Lease, check_entered, merged, run_actions, to_ms
 from storage.runs import RunStore
 from storage.stopping import stopped
 
@@ -40,7 +40,9 @@ def submit(
     Raises:
         Busy: the thread is at work, or waits for a person, and the strategy is to reject.
         Conflict: the id is that of another question.
+        TooLarge: its input leaves no room for what becomes of it.
     """
+    check_entered(run)
     for _ in range(_TRIES):
         if (found := runs.find(run.id)) is not None:
             return _same(runs, found.run, run)

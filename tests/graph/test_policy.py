@@ -13,10 +13,12 @@ from typing import Any, Final
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.tools import ToolException
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel
 
 import tools.policy
-from graph import Orchestrator
+from graph import Context, Orchestrator
 from graph.settings import Settings
 from storage.errors import Conflict, InvalidInput, NotAllowed, Unavailable, Waits
 from storage.records import Identity, Run
@@ -28,7 +30,9 @@ from tools.registry import Plan, Registry, Safety, plans
 from .conftest import LEASE, Clock, OpenDesk
 from .stage import (
     APPROVE,
+    Billing,
     Calling,
+    Said,
     decide,
     doing,
     edit,
@@ -428,6 +432,26 @@ class TestTwoCallsAtOnce:
         assert run.status == "success"
         versions = [o.version for o in desk.resources.objects.all()]
         assert versions == [kinds(desk, run).count("effect")]
+
+
+def test_of_a_step_that_asks_a_hundred_questions_all_are_put_some_at_a_time(
+    open_desk: OpenDesk,
+) -> None:
+    def fan(_: Said) -> Command[str]:
+        return Command(goto=[Send("asks", n) for n in range(100)])
+
+    def asks(n: Any) -> Said:
+        return {"said": [f"{n}: {interrupt({'question': n})['type']}"]}
+
+    graph = StateGraph(Said, context_schema=Context).add_node("fan", fan, destinations=("asks",))
+    graph.add_node("asks", asks).add_edge(START, "fan")
+    desk = open_desk(model=Billing(), graphs={"wide": graph})
+    run = desk.invoke("go", graph="wide")
+    for _ in range(2):
+        assert len(run.interrupts) == 50
+        run = desk.drive(decide(desk, run).id)
+    assert run.status == "success"
+    assert sorted(values(desk, run)["said"]) == sorted(f"{n}: approve" for n in range(100))
 
 
 class Pay(BaseModel):

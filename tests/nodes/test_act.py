@@ -117,6 +117,18 @@ def harness(context: MakeContext, tools: Tools) -> Callable[..., Harness]:
     return lambda **options: Harness(context(registry=tools.registry, **options))
 
 
+def test_a_question_that_is_too_long_for_a_person_is_refused(
+    harness: Callable[..., Harness], tools: Tools
+) -> None:
+    """The agent is told, and can do it in parts."""
+    tools.addressee = "x" * 250_000
+    answer = harness(policy=DEFAULT).go()
+    assert answer
+    assert answer.status == "error"
+    assert "Ask with less, or in parts" in answer.content
+    assert tools.sent == []
+
+
 class TestPolicy:
     def test_a_read_that_is_allowed_is_done(
         self, harness: Callable[..., Harness], tools: Tools

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from storage.decisions import decide
-from storage.errors import Conflict, OtherVersion
+from storage.errors import Conflict, OtherVersion, TooLarge
 from storage.leases import MOST_TRIES, Ownership
 from storage.records import Answer, Identity, Interrupt, RunStatus, Usage
 from storage.runs import RunStore
@@ -403,6 +403,55 @@ class TestTimeAtWork:
         assert runs.get("r-1").worked == pytest.approx(100, abs=5)
         retry(runs, "r-1", ann)
         assert take(runs).left == pytest.approx(100, abs=5)
+
+
+def many(count: int, text: str = "") -> list[Interrupt]:
+    return [Interrupt(id=f"i-{n:03}", kind="approval", value={"text": text}) for n in range(count)]
+
+
+class TestManyQuestions:
+    """Of a wide step each task may ask; what is asked at once fits into one transaction."""
+
+    @pytest.mark.parametrize(
+        ("count", "text", "at_once"), [(120, "", 50), (30, "x" * 150_000, 13)], ids=["many", "long"]
+    )
+    def test_all_are_asked_some_at_a_time(
+        self, runs: RunStore, ann: Identity, count: int, text: str, at_once: int
+    ) -> None:
+        left = many(count, text)
+        enter(runs, ann)
+        while left:
+            assert ask(take(runs), *left)
+            asked = [each.id for each in runs.get("r-1").interrupts]
+            assert asked == [each.id for each in left[:at_once]]
+            decide(runs, "r-1", {key: {"type": "approve"} for key in asked}, ann)
+            left = left[len(asked) :]
+        end(take(runs))
+        assert len(runs.decided("r-1")) == count
+        assert verify_run(runs, "r-1").first_bad is None
+
+    def test_no_more_wait_together_though_some_were_decided(
+        self, runs: RunStore, ann: Identity
+    ) -> None:
+        first, *left = many(120)
+        enter(runs, ann)
+        ask(take(runs), first, *left)
+        decide(runs, "r-1", {first.id: {"type": "approve"}}, ann)
+        ask(take(runs), *reversed(left))
+        waiting = [each.id for each in runs.get("r-1").interrupts]
+        assert waiting == [*(each.id for each in left[:49]), left[-1].id]
+        event = [linked.event for linked in runs.audit.read("r-1")][-1]
+        assert sorted(event.data["interrupts"]) == waiting
+
+    def test_one_that_is_too_large_is_refused_and_the_run_ends_with_the_reason(
+        self, runs: RunStore, ann: Identity
+    ) -> None:
+        enter(runs, ann)
+        owned = take(runs)
+        with pytest.raises(TooLarge, match="at most 250,000 fit") as refused:
+            ask(owned, *many(1, "x" * 260_000))
+        end(owned, "error", error=str(refused.value))
+        assert "Ask with less" in runs.get("r-1").error
 
 
 class TestRetry:

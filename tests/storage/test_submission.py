@@ -1,17 +1,18 @@
 """A second message on a busy thread: it is refused, waits for its turn, or takes over."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import pytest
 
 from storage.audit import AuditLog
 from storage.decisions import decide
-from storage.errors import Busy, Conflict, LeaseLost, Queued
+from storage.errors import Busy, Conflict, LeaseLost, Queued, TooLarge
 from storage.keys import key
 from storage.leases import MOST_TRIES
 from storage.ports import Action, Put
 from storage.records import Identity, Interrupt
-from storage.run_layout import Kept
+from storage.run_layout import MOST_ENTERED_BYTES, Kept
 from storage.runs import RunStore
 from storage.stopping import stop
 from storage.submission import Strategy
@@ -354,6 +355,38 @@ def _when_done(runs: RunStore, monkeypatch: pytest.MonkeyPatch, then: Callable[[
             then()
 
     monkeypatch.setattr(runs.table, "transact", followed)
+
+
+class TestSize:
+    """What is entered leaves room for all that becomes of it."""
+
+    LARGE: Final = {"text": "x" * (MOST_ENTERED_BYTES - 2000)}
+
+    @pytest.mark.parametrize(
+        "then",
+        [
+            _succeeds,
+            _fails,
+            _is_cancelled,
+            _is_cancelled_at_work,
+            _times_out,
+            _is_given_up,
+            _gets_no_more_budget,
+            lambda runs, ann: enter(runs, ann, "r-2", strategy="interrupt"),
+        ],
+    )
+    def test_the_largest_that_is_entered_goes_every_way(
+        self, runs: RunStore, ann: Identity, then: Callable[[RunStore, Identity], None]
+    ) -> None:
+        enter(runs, ann, input=self.LARGE)
+        then(runs, ann)
+        assert runs.get("r-1").ended
+
+    def test_what_is_larger_is_refused_with_the_remedy(self, runs: RunStore, ann: Identity) -> None:
+        with pytest.raises(TooLarge, match="Keep what is large in documents or objects, and name"):
+            enter(runs, ann, input={"text": "x" * MOST_ENTERED_BYTES})
+        assert runs.find("r-1") is None
+        assert runs.lease("t-1").run_id == ""
 
 
 class TestTwice:
