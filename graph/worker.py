@@ -217,7 +217,7 @@ class Worker:
             level = logging.WARNING if isinstance(reason, LeaseLost) else logging.DEBUG
             logger.log(level, "%s", reason)
         except Unavailable as error:
-            self._away[run_id] = time.time() + UNAVAILABLE_SECONDS
+            self._away[run_id] = time.time() + max(UNAVAILABLE_SECONDS, error.after)
             logger.warning("Run %s was left, and will be found again: %s", run_id, error)
         except Exception:
             # Whosever error it is (a record of a newer version, say), it will not pass soon.

@@ -141,7 +141,7 @@ def record_fence(table: Table, thread_id: str, epoch: int) -> Fences:
         for ns, head in heads.items()
         for item in fences.admit(table.query(pk, prefix=Place(thread_id, ns).writes(head)))
     ]
-    _wait_past(max(seen, default=""))
+    wait_past(max(seen, default=""))
     first, *rest = _bodies(heads, writes)
     parts = [Item(pk, f"{PARTS}{digest(body)}", body) for body in rest]
     body = {"epoch": epoch, **first}
@@ -218,17 +218,23 @@ def _void_open(table: Table, thread_id: str, epoch: int) -> Fences:
     return load_fences(table, thread_id) if left else _fences(table, rows)
 
 
-def _wait_past(checkpoint_id: str) -> None:
+def wait_past(checkpoint_id: str) -> None:
     """Wait until checkpoints made here sort behind those made on another machine.
 
     Ids are UUIDs of version 6, in the order of their maker's clock.
+
+    Raises:
+        Unavailable: this machine's clock is behind by more than a minute.
     """
     made = made_at(checkpoint_id)
     if made is None:
         return
     behind = made - time.time()
     if behind > MOST_SKEW_SECONDS:
-        raise Unavailable(f"This machine's clock is {behind:.0f} s behind the thread's; set it.")
+        raise Unavailable(
+            f"This machine's clock is {behind:.0f} s behind the thread's; set it.",
+            after=behind - MOST_SKEW_SECONDS,
+        )
     if behind > 0:
         time.sleep(behind + 0.001)
 

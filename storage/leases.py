@@ -13,14 +13,16 @@ epoch in the chain before anything it does can count.
 """
 
 import itertools
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from storage.audit import Head, append_action, chain, digest, new_event, of_error
+from storage.audit import Event, Head, append_action, chain, digest, new_event, of_error
 from storage.checkpoint_layout import epoch_of, id_of, is_checkpoint, newest_first
 from storage.errors import (
+    AffidavitError,
     ConditionFailed,
     Conflict,
     Leased,
@@ -29,12 +31,13 @@ from storage.errors import (
     Queued,
     Waits,
 )
-from storage.fence import Fences, load_fences, open_fence, record_fence
+from storage.fence import Fences, load_fences, open_fence, record_fence, wait_past
 from storage.own_thread import OwnThread
 from storage.ports import Action, Put, Table
 from storage.records import Answer, Interrupt, Run, RunStatus, Usage
 from storage.run_layout import (
     Decided,
+    Kept,
     Lease,
     check_question,
     interrupt_item,
@@ -45,6 +48,8 @@ from storage.run_layout import (
 from storage.runs import RunStore
 from storage.stopping import stop
 from storage.trail import Trail
+
+logger = logging.getLogger(__name__)
 
 MOST_ASKED: Final = 50
 MOST_ASKED_BYTES: Final = 2_000_000
@@ -283,18 +288,21 @@ def claim(
         Leased: another worker's lease is live.
         Queued: another run has the thread.
         OtherVersion: the run began under other versions.
+        Unavailable: this machine's clock is behind the thread by more than a minute.
     """
     kept = runs.kept(run_id)
     run, lease = kept.run, runs.lease(kept.run.thread_id)
-    now = time.time()
-    _check(run, lease, now)
+    _check(run, lease, time.time())
     under = pinned(run, versions(run.graph))
-    newest = _newest(runs.checkpoints, run.thread_id, lease.epoch)
+    latest, newest = _newest(runs.checkpoints, run.thread_id, lease.epoch)
+    wait_past(latest)  # while nobody has the lease, and nobody has tried
+    now = time.time()
     tries = run.tries + 1 if newest == kept.seen else 1
     if tries > MOST_TRIES:
-        why = f"Given up after {MOST_TRIES} tries without progress. {run.error}".strip()
+        last = run.error or "Nothing was heard of those who drove it."
+        why = f"Given up after {MOST_TRIES} tries without progress. {last}"
         stop(runs, run_id, "error", None, error=why, epoch=run.epoch, dead=True)
-        raise Conflict(f"Run {run_id} was given up after {MOST_TRIES} tries: {run.error}")
+        raise Conflict(f"Run {run_id} was given up after {MOST_TRIES} tries: {last}")
     changes: dict[str, Any] = {
         "status": "running",
         "epoch": lease.epoch + 1,
@@ -316,9 +324,42 @@ def claim(
         runs.table.transact([append_action(linked), *merged(actions)])
     except ConditionFailed:
         raise Leased(f"Another worker was first to claim run {run_id}.", now) from None
-    fences = record_fence(runs.checkpoints, run.thread_id, lease.epoch + 1)
+    run = run.model_copy(update=changes)
+    try:
+        fences = record_fence(runs.checkpoints, run.thread_id, run.epoch)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        _undo(runs, run, str(error) or type(error).__name__)
+        raise
     head = Head(linked[-1].event.seq + 1, linked[-1].hash)
-    return Ownership(runs, run.model_copy(update=changes), owner, seconds, fences, head)
+    return Ownership(runs, run, owner, seconds, fences, head)
+
+
+def _undo(runs: RunStore, claimed: Run, error: str) -> None:
+    """Leave a run that was claimed in vain to any worker, as far as that is possible.
+
+    It was not driven, so it is no try; if this fails too, the lease runs out.
+    """
+
+    def change(kept: Kept) -> tuple[list[Action], list[Event]]:
+        lease = runs.lease(claimed.thread_id)
+        if lease.epoch != claimed.epoch:
+            raise LeaseLost(f"Run {claimed.id} has a newer owner.")
+        again = kept.changed(
+            due_at=to_ms(time.time()),
+            status="pending",
+            error=error,
+            tries=claimed.tries - 1,
+            claimed_at=0.0,
+        )
+        event = new_event(claimed.id, claimed.epoch, "released", error=error)
+        return [*lease.free(), *again], [event]
+
+    try:
+        runs.change(claimed.id, change)
+    except AffidavitError as failure:
+        logger.warning("Run %s is left until its lease runs out: %s", claimed.id, failure)
 
 
 def _check(run: Run, lease: Lease, now: float) -> None:
@@ -349,11 +390,16 @@ def pinned(run: Run, versions: Mapping[str, str]) -> dict[str, str]:
     return run.versions or dict(versions)
 
 
-def _newest(checkpoints: Table, thread_id: str, epoch: int) -> str:
-    """Return the newest checkpoint of a thread that counts: no outdated owner's is progress."""
+def _newest(checkpoints: Table, thread_id: str, epoch: int) -> tuple[str, str]:
+    """Return the newest checkpoint of a thread, and the newest that counts.
+
+    No outdated owner's is progress.
+    """
     rows = filter(is_checkpoint, newest_first(checkpoints, thread_id))
     newest = next(rows, None)
-    if newest is None or epoch_of(newest) == epoch:
-        return id_of(newest) if newest else ""
+    if newest is None:
+        return "", ""
+    if epoch_of(newest) == epoch:
+        return id_of(newest), id_of(newest)
     counted = load_fences(checkpoints, thread_id).admit(itertools.chain([newest], rows))
-    return next((id_of(item) for item in counted), "")
+    return id_of(newest), next((id_of(item) for item in counted), "")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from storage.decisions import decide
-from storage.errors import Conflict, OtherVersion, TooLarge
+from storage.errors import Conflict, OtherVersion, TooLarge, Unavailable
+from storage.fence import Fences
 from storage.leases import MOST_TRIES, Ownership
 from storage.records import Answer, Identity, Interrupt, RunStatus, Usage
 from storage.runs import RunStore
@@ -314,10 +315,91 @@ class TestTries:
             take(runs, seconds=-1)
         with pytest.raises(Conflict):
             take(runs)
+        assert runs.get("r-1").error.endswith("Nothing was heard of those who drove it.")
         run = retry(runs, "r-1", ann)
         assert (run.status, run.dead, run.error, run.tries) == ("pending", False, "", 0)
         assert runs.entries(dead=True) == []
         assert take(runs).run.tries == 1
+
+
+class TestClocks:
+    """A machine whose clock is wrong may cost time, and no run."""
+
+    @pytest.fixture(autouse=True)
+    def waiting(self, runs: RunStore, workspace: Workspace, ann: Identity) -> None:
+        """A run with a checkpoint of a machine whose clock is right."""
+        enter(runs, ann)
+        owned = take(runs)
+        checkpoint(workspace, owned)
+        give_back(owned)
+
+    def test_one_that_is_far_behind_leaves_the_run_as_it_is(
+        self, runs: RunStore, clock: Clock
+    ) -> None:
+        before = runs.kept("r-1"), runs.lease("t-1"), kinds(runs)
+        clock.ahead = -300
+        for _ in range(MOST_TRIES + 1):
+            with pytest.raises(Unavailable, match="clock is 300 s behind") as refused:
+                take(runs)
+            assert refused.value.after == pytest.approx(240, abs=5)
+        assert (runs.kept("r-1"), runs.lease("t-1"), kinds(runs)) == before
+        clock.ahead = 0
+        assert take(runs).run.tries == 1
+
+    def test_one_that_is_a_little_behind_waits_before_it_claims(
+        self, runs: RunStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waited: list[str] = []
+
+        def sleep(seconds: float) -> None:
+            waited.append(runs.lease("t-1").owner)
+            clock.ahead += seconds
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        clock.ahead = -20
+        assert take(runs).left > 0
+        assert waited == [""]
+
+
+class TestAClaimInVain:
+    """The claim has been committed, and then the thread cannot be read."""
+
+    def test_it_is_given_back_with_the_reason_and_is_no_try(
+        self, runs: RunStore, ann: Identity, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enter(runs, ann)
+        with monkeypatch.context() as broken:
+            broken.setattr("storage.leases.record_fence", self.fails)
+            for _ in range(MOST_TRIES + 1):
+                with pytest.raises(Unavailable):
+                    take(runs)
+        run = runs.get("r-1")
+        assert (run.status, run.error, run.tries, run.dead) == ("pending", "No answer.", 0, False)
+        assert due(runs) == ["r-1"]
+        assert kinds(runs)[-2:] == ["claimed", "released"]
+        assert take(runs).run.tries == 1
+        assert verify_run(runs, "r-1").ok
+
+    def test_not_if_another_worker_has_it_by_then(
+        self, runs: RunStore, ann: Identity, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enter(runs, ann)
+        others: list[Ownership] = []
+
+        def slow(*_: object) -> Fences:
+            monkeypatch.undo()
+            others.append(take(runs))
+            return self.fails()
+
+        monkeypatch.setattr("storage.leases.record_fence", slow)
+        with pytest.raises(Unavailable):
+            take(runs, seconds=-1)
+        others[0].check()
+        assert runs.get("r-1").status == "running"
+
+    @staticmethod
+    def fails(*_: object) -> Fences:
+        raise Unavailable("No answer.")
 
 
 class TestTimeAtWork:
