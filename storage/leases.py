@@ -353,7 +353,7 @@ def _undo(runs: RunStore, claimed: Run, error: str) -> None:
             tries=claimed.tries - 1,
             claimed_at=0.0,
         )
-        event = new_event(claimed.id, claimed.epoch, "released", error=error)
+        event = new_event(claimed.id, claimed.epoch, "released", **of_error(error))
         return [*lease.free(), *again], [event]
 
     try:
