@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, TypedDict
 
@@ -27,8 +28,12 @@ from rich.console import Console
 from rich.progress import track
 
 from scripts.metering import Meter, environment, metered
+from storage.aws.dynamodb import DynamoTable
+from storage.aws.s3 import S3Blobs
 from storage.backend import open_embedded
+from storage.checkpoint_layout import directory_entries
 from storage.checkpointer import CheckpointSaver, DynamoDBSaver
+from storage.fence import FencedSaver, open_fence, record_fence
 from tests.aws import Aws
 
 PEERS: Final = (
@@ -187,6 +192,7 @@ def on_aws(turns: int, ours: int) -> None:
                 _reads(meter, aws, endpoint, chance)
                 _at_exit(graph.checkpointer, meter, chance)
                 _documents(graph.checkpointer, meter)
+                _leased(aws, endpoint, meter)
 
 
 def _reads(meter: Meter, aws: Aws, endpoint: str, chance: random.Random) -> None:
@@ -239,6 +245,39 @@ def _documents(saver: Any, meter: Meter) -> None:
     print(
         f"    {DOCUMENTS} documents of 50 KB: {first.units[0]} write units, and "
         f"{later.units[0]} in the steps that follow"
+    )
+
+
+def _leased(aws: Aws, endpoint: str, meter: Meter) -> None:
+    """Print what each run under a lease writes beside its checkpoints, and that they cost no more.
+
+    A turn of each thread is a run of its own, by a worker with nothing in memory.
+    """
+    clients = aws.clients(endpoint=endpoint)
+    table, blobs = DynamoTable(clients.dynamodb, "ours"), S3Blobs(clients.s3, "ours-objects")
+    fence, under, without = Line(), Line(), Line()
+    chances = random.Random(3), random.Random(3)
+    for epoch in range(1, WINDOW // 5 + 1):
+        meter.take()
+        table.transact([replace(open_fence("leased", epoch), table="")])
+        fences = record_fence(table, "leased", epoch)
+        fence.add(meter)
+        owned = FencedSaver(table, blobs, epoch=epoch, fences=fences)
+        for line, saver, thread, chance in (
+            (under, owned, "leased", chances[0]),
+            (without, CheckpointSaver(table, blobs), "alone", chances[1]),
+        ):
+            at: Any = {"configurable": {"thread_id": thread, "run_id": f"{thread}-{epoch}"}}
+            chat(saver, chance).invoke({"messages": [HumanMessage(text(chance, 200))]}, at)
+            line.add(meter)
+    entries = len(directory_entries("t", "r"))
+    print(f"    a run's fence: {max(fence.units)} write units in {max(fence.calls)} calls;")
+    print(f"    a run's directory entries: {entries} write units at most, in one call")
+    print(
+        f"    a turn with a lease and its directory entries: {statistics.mean(under.units):.2f} "
+        f"write units in {statistics.mean(under.calls):.2f} calls, "
+        f"without the lease {statistics.mean(without.units):.2f} in "
+        f"{statistics.mean(without.calls):.2f}"
     )
 
 
