@@ -53,8 +53,9 @@ def table(workspace: Workspace) -> Flaky:
 
 
 @pytest.fixture
-def write(table: Flaky, audit: AuditLog) -> Callable[..., None]:
-    """Do something with a trail, in an event loop."""
+def write(table: Flaky, audit: AuditLog, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Do something with a trail, in an event loop; nothing is appended before it is told to be."""
+    monkeypatch.setattr("storage.trail.SOON_SECONDS", 3600.0)
 
     def run(work: Callable[[Trail], Coroutine[Any, Any, None]], epoch: int = 1) -> None:
         async def main() -> None:
