@@ -103,6 +103,21 @@ class TestPut:
             assert found
             assert found.checkpoint["channel_values"] == {"a": value}
 
+    def test_one_that_is_put_again_changes_no_other(self, saver: CheckpointSaver) -> None:
+        docs = ["a document " * 50] * 3
+        first = put(saver, config(), {"docs": docs}, {"docs": 1})
+        second = put(saver, first, {"docs": docs, "n": 1}, {"docs": 1, "n": 1}, {"n": 1})
+        again: Any = empty_checkpoint() | {"id": first["configurable"]["checkpoint_id"]}
+        again |= {"channel_values": {"docs": ["another"]}, "channel_versions": {"docs": 1}}
+        saver.put(config(), again, {}, {"docs": 1})
+        third = put(saver, second, {"docs": docs, "n": 2}, {"docs": 1, "n": 2}, {"n": 2})
+
+        assert saver.get_tuple(first).checkpoint["channel_values"] == {"docs": ["another"]}  # type: ignore[union-attr]
+        for n, at in enumerate((second, third), start=1):
+            found = saver.get_tuple(at)
+            assert found
+            assert found.checkpoint["channel_values"] == {"docs": docs, "n": n}
+
     @pytest.mark.parametrize("size", [10, 5_000, 350_000, 1_200_000])
     def test_values_of_any_size(self, saver: CheckpointSaver, size: int) -> None:
         at = put(saver, config(), {"a": "x" * size}, {"a": 1})
