@@ -132,6 +132,7 @@ class Channels(Reader):
         trees: Trees,
         made: dict[bytes, Any],
     ) -> None:
+        value = list(value)  # at once: a node may be changing it
         old = self._rope_of(parent, name) if parent else None
         seen = (old and parent and parent.seen.get(name)) or Snapshots()
         same, found = seen.unchanged(value)

@@ -15,6 +15,7 @@ a run wrote to.
 
 import heapq
 import itertools
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -39,8 +40,22 @@ _BEHIND_WRITES: Final = '"'
 _UUID_EPOCH: Final = 0x01B21DD213814000
 """100-nanosecond intervals between the UUID epoch and the Unix epoch (RFC 9562)."""
 
-_order = itertools.count(time.time_ns())
-"""Orders the writes of this process, and by the clock those of several."""
+
+class _Order:
+    """Numbers in the order in which they are asked for; by the clock, over several processes."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next(self) -> int:
+        """Return a number that none was before."""
+        with self._lock:
+            self._last = max(self._last + 1, time.time_ns())
+            return self._last
+
+
+_order = _Order()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +91,7 @@ class Place:
     def next_write(self, checkpoint_id: str, epoch: int, task_id: str) -> str:
         """A sort key of its own for one call of `put_writes`, behind those that came before."""
         # Two processes can draw the same number; the task tells their items apart.
-        return self.writes(checkpoint_id) + key(epoch, next(_order), task_id)
+        return self.writes(checkpoint_id) + key(epoch, _order.next(), task_id)
 
     def names(self, checkpoint_id: str) -> dict[str, Value]:
         """What an item's body must say, because its sort key does not show it."""
@@ -104,6 +119,11 @@ def directory_entries(thread_id: str, run_id: str) -> list[Key]:
     """Return the items by which a thread is found; no run, one entry."""
     pks = [THREADS, key("run", run_id)] if run_id else [THREADS]
     return [(pk, partition(thread_id)) for pk in pks]
+
+
+def directory_item(entry: Key, thread_id: str) -> Item:
+    """Return such an item; it says when it was made, in seconds since the epoch."""
+    return Item(*entry, {"thread_id": thread_id, "at": int(time.time())})
 
 
 def namespace_entry(place: Place, first: str) -> Item:

@@ -198,17 +198,22 @@ class Checkpoints:
     def _ordered(self, group: Group, only: set[str] | None = None) -> list[_Write]:
         """Return the writes that count as (task, channel, tree), in `writes_sort_key` order.
 
-        Items come in the order in which they were written: of regular writes under one key the
-        first stands, of special ones the last.
+        Items come in the order in which they were written: of a task's regular writes under one
+        index the first stands, of special ones the last.
         """
-        kept: dict[tuple[str, str, int], tuple[str, Any]] = {}
+        kept: dict[tuple[str, int], tuple[tuple[str, str, int], str, Any]] = {}
         for item in group.writes:
             task_id, path, writes = self._channels.content(item)
             for index, channel, tree in writes:
-                at = writes_sort_key(path, task_id, index)
-                if index < 0 or at not in kept:
-                    kept[at] = (channel, tree)
-        return [(at[1], *kept[at]) for at in sorted(kept) if only is None or kept[at][0] in only]
+                if index < 0 or (task_id, index) not in kept:
+                    at = writes_sort_key(path, task_id, index)
+                    kept[task_id, index] = (at, channel, tree)
+        found = sorted(kept.items(), key=lambda write: write[1][0])
+        return [
+            (task_id, channel, tree)
+            for (task_id, _), (_, channel, tree) in found
+            if only is None or channel in only
+        ]
 
     def histories(self, place: Place, channels: Sequence[str]) -> dict[str, DeltaChannelHistory]:
         """Return what channels are rebuilt from: one query, however long the way."""

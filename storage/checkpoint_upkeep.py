@@ -6,6 +6,7 @@ transaction: cut off, it is there as it was or as it is to be, if with less of i
 caller holds the thread's lease where there is one: nobody writes to the thread meanwhile.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from storage.checkpoint_layout import (
     CHECKPOINTS,
     Place,
     directory_entries,
+    directory_item,
     id_of,
     is_checkpoint,
     made_at,
@@ -35,7 +37,7 @@ from storage.segments import Segments
 from storage.trees import refs_of
 
 _DELETED: Final = "d"
-"""An item that names the runs of a thread while it is deleted."""
+"""An item that names runs of a thread while their checkpoints are deleted."""
 Accepts = Callable[[str, Iterable[Item]], Iterator[Item]]
 
 
@@ -52,21 +54,25 @@ class Upkeep:
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread: no item and no object is left."""
         pk = partition(thread_id)
-        rows = [*self._table.query(pk)]
-        runs = {run for row in rows if row.sk == _DELETED for run in _runs_of(row)}
-        runs |= {run_of(row) for row in rows if row.sk.startswith(CHECKPOINTS)}
-        if rows:
-            self._table.put(Item(pk, _DELETED, {"runs": cast(Any, sorted(runs))}))
-        found = [row for row in rows if row.sk.startswith(CHECKPOINTS) and is_checkpoint(row)]
-        self._take(thread_id, found)
-        others = {row.sk for row in rows} - {row.sk for row in found} - {_DELETED}
-        self._table.batch_write((), [(pk, sk) for sk in sorted(others)])
+        rows = [row for row in self._table.query(pk) if row.sk.startswith(CHECKPOINTS)]
+        runs = self._note_runs(pk, {run_of(row) for row in rows})
+        self._take(thread_id, [row for row in rows if is_checkpoint(row)])
+        others = [row.sk for row in self._table.query(pk) if row.sk != _DELETED]
+        self._table.batch_write((), [(pk, sk) for sk in others])
         for info in list(self._blobs.list(f"{pk}/")):
             self._blobs.delete(info.key)
         entries = {entry for run in ["", *runs] for entry in directory_entries(thread_id, run)}
         self._table.batch_write((), sorted(entries))
         self._table.delete(pk, _DELETED)
         self._memory.forget(pk)
+
+    def _note_runs(self, pk: str, runs: set[str]) -> set[str]:
+        """Note the runs whose entries have to go in the end; return also those noted before."""
+        noted = self._table.get(pk, _DELETED)
+        runs = runs | set(cast(list[str], noted.body["runs"]) if noted else [])
+        if runs:
+            self._table.put(Item(pk, _DELETED, {"runs": cast(Any, sorted(runs))}))
+        return runs
 
     def _take(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
         """Delete checkpoints that no others refer to: what the latest need last, and at once."""
@@ -108,17 +114,19 @@ class Upkeep:
 
     def drop(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
         """Delete checkpoints of a thread, then the writes and values that nobody names."""
-        self._memory.forget(partition(thread_id))
+        pk = partition(thread_id)
+        self._memory.forget(pk)
         self._detach_all(thread_id, checkpoints)
+        runs = self._note_runs(pk, {run_of(item) for item in checkpoints})
         self._take(thread_id, checkpoints)
         left = {run_of(item) for item in self._checkpoints(thread_id)}
-        for run_id in {run_of(item) for item in checkpoints} - left:
-            entries = directory_entries(thread_id, run_id)
-            self._table.batch_write((), entries[1:] if left else entries)
-        if left:
-            self.sweep(thread_id)
-        else:
+        if not left:
             self.delete_thread(thread_id)
+            return
+        self.sweep(thread_id)
+        gone = [directory_entries(thread_id, run)[1] for run in sorted(runs - left) if run]
+        if runs:
+            self._table.batch_write((), [(pk, _DELETED), *gone])
 
     def _detach_all(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
         for ns in {ns_of(item) for item in checkpoints}:
@@ -197,9 +205,14 @@ class Upkeep:
         self._memory.forget(pk)
 
     def is_older(self, thread_id: str, seconds: float) -> bool:
-        """Return whether the newest checkpoint of a thread was made so long ago."""
+        """Return whether nothing was put into a thread for so long.
+
+        Of a thread that has no checkpoint, because the first was cut off, it is said by its entry.
+        """
         newest = max((id_of(item) for item in self._checkpoints(thread_id)), default="")
-        made = made_at(newest)
+        entry = self._table.get(*directory_entries(thread_id, "")[0])
+        listed = cast(float, entry.body.get("at", math.inf)) if entry else math.inf
+        made = made_at(newest) if newest else listed
         return made is not None and made < time.time() - seconds
 
     def copy(self, source_id: str, target_id: str, last: str = "") -> None:
@@ -220,11 +233,14 @@ class Upkeep:
         self._announce(source_id, target_id, rows)
         whole = [_moved(row, target) for row in rows]
         if not self._put_together(whole):
-            kept = self._standing(source_id, [row for row in rows if is_checkpoint(row)])
-            first = [row for row in rows if Place(source_id, ns_of(row)).sk(id_of(row)) in kept]
+            # Nobody reads writes without their checkpoint.
+            self._table.batch_write([row for row in whole if not is_checkpoint(row)])
+            checkpoints = [row for row in rows if is_checkpoint(row)]
+            kept = self._standing(source_id, checkpoints)
+            first = [row for row in checkpoints if row.sk in kept]
             self._put_together([self._standing_alone(row, source_id, target) for row in first])
-            for item in sorted(whole, key=lambda row: (is_checkpoint(row), id_of(row))):
-                self._table.put(item)
+            for item in sorted(checkpoints, key=id_of):
+                self._table.put(_moved(item, target))
         self._memory.forget(target)
 
     def _announce(self, source_id: str, target_id: str, rows: Iterable[Item]) -> None:
@@ -233,7 +249,7 @@ class Upkeep:
         runs = {run_of(row) for row in rows if is_checkpoint(row)}
         entries = {entry for run in runs for entry in directory_entries(target_id, run)}
         copied = {ns_of(row) for row in rows}
-        found = [Item(*entry, {"thread_id": target_id}) for entry in sorted(entries)]
+        found = [directory_item(entry, target_id) for entry in sorted(entries)]
         for ns, first in namespaces(self._table, source_id):
             if ns in copied:
                 found.append(namespace_entry(replace(place, ns=ns), first))
@@ -251,8 +267,6 @@ class Upkeep:
         return True
 
     def _standing_alone(self, row: Item, source_id: str, target: str) -> Item:
-        if not is_checkpoint(row):
-            return _moved(row, target)
         held = self._row(Place(source_id, ns_of(row)), row)
         return _moved(self._alone(held, row, target), target)
 
@@ -264,7 +278,3 @@ def _moved(row: Item, pk: str) -> Item:
 
 def _newest_first(items: Iterable[Item]) -> list[Item]:
     return sorted(items, key=id_of, reverse=True)
-
-
-def _runs_of(row: Item) -> list[str]:
-    return cast(list[str], row.body["runs"])

@@ -36,6 +36,7 @@ from storage.channels import Channels
 from storage.checkpoint_layout import (
     Place,
     directory_entries,
+    directory_item,
     id_of,
     namespace_entry,
     place_of,
@@ -123,21 +124,21 @@ class CheckpointSaver(InThreads):
     ) -> RunnableConfig:
         """See `BaseCheckpointSaver.put`. The parent is the checkpoint that `config` names."""
         place, channels = place_of(config), self._channels
+        at = (place.pk, place.sk(checkpoint["id"]))
         metadata = get_serializable_checkpoint_metadata(config, metadata)
         run_id = str(metadata.get("run_id") or "")
-        parent = self._known(place)
+        parent = self._known(place, checkpoint["id"])
         contents: dict[bytes, Any] = {}
         versions = checkpoint["channel_versions"]
-        sk = place.sk(checkpoint["id"])
         with self._memory.storing(place.pk):
             values = checkpoint["channel_values"]
             try:
                 draft = channels.entries(place, values, versions, new_versions, parent, contents)
             except StaleError:  # somebody else has pruned the thread since
                 self._memory.forget(place.pk)
-                parent = self._known(place)
+                parent = self._known(place, checkpoint["id"])
                 draft = channels.entries(place, values, versions, new_versions, parent, contents)
-            there = self._there(place, parent) | self._memory.stored((place.pk, sk))
+            there = self._there(place, parent) | self._memory.stored(at)
             made = channels.packed(place.pk, contents, there)
             bare = {name: value for name, value in checkpoint.items() if name != "channel_values"}
             content = (*channels.dump(bare), *channels.dump(metadata), draft.entries)
@@ -147,9 +148,9 @@ class CheckpointSaver(InThreads):
             body |= {"run": run_id} if run_id else {}
             beside = self._unlisted(place, run_id, checkpoint["id"], parent)
             channels.store(place.pk, made, beside)
-            self._memory.stored((place.pk, sk), set().union(*draft.alive.values()))
-        item = Item(place.pk, sk, body)
-        self._commit(place, item)
+            item = Item(*at, body)
+            self._commit(place, item)
+            self._memory.stored(at, set().union(*draft.alive.values()))
         self._listed |= {(each.pk, each.sk) for each in beside}
         row = channels.row(place, item, checkpoint["id"], content)
         self._memory.remember((item.pk, item.sk), Known.of(row, versions, draft))
@@ -177,10 +178,11 @@ class CheckpointSaver(InThreads):
             # What is remembered of those still refers to it.
             self._memory.forget(place.pk)
 
-    def _known(self, place: Place) -> Known | None:
-        """Return what is known of the parent; None if there is none."""
-        if place.checkpoint_id is None:
+    def _known(self, place: Place, child: str) -> Known | None:
+        """Return what is known of the parent; None if there is none, or it is the child itself."""
+        if place.checkpoint_id in (None, child):
             return None
+        assert place.checkpoint_id is not None  # noqa: S101 - for the type checker
         sk = place.sk(place.checkpoint_id)
         if found := self._memory.known((place.pk, sk)):
             return found
@@ -215,25 +217,29 @@ class CheckpointSaver(InThreads):
         content = (task_id, task_path, rows)
         made: dict[bytes, bytes] = {}
         body = channels.body(place.pk, content, made) | self._around(place, place.checkpoint_id)
-        if trees.large or made:
-            upon = (place.pk, place.sk(place.checkpoint_id))
-            with self._memory.storing(place.pk):
-                large = {name: list(typed) for name, typed in trees.large.items()}
-                made |= channels.packed(place.pk, large, self._memory.stored(upon))
-                channels.store(place.pk, made, [])
-                self._memory.stored(upon, large)
-        sk = place.next_write(place.checkpoint_id, self.epoch, task_id)
-        self._table.put(Item(place.pk, sk, body))
+        item = Item(place.pk, place.next_write(place.checkpoint_id, self.epoch, task_id), body)
+        if not (trees.large or made):
+            self._table.put(item)
+            return
+        upon = (place.pk, place.sk(place.checkpoint_id))
+        with self._memory.storing(place.pk):
+            large = {name: list(typed) for name, typed in trees.large.items()}
+            made |= channels.packed(place.pk, large, self._memory.stored(upon))
+            channels.store(place.pk, made, [])
+            self._table.put(item)
+            # Only what an item names stays: before it, anyone may have swept what was stored.
+            self._memory.stored(upon, large)
 
     def _unlisted(self, place: Place, run_id: str, first: str, parent: Known | None) -> _Items:
         """Return the entries by which a thread is found, unless it can be found by them already."""
         entries = directory_entries(place.thread_id, run_id)
         if parent and parent.row.run_id == run_id:
             return []
-        new = [entry for entry in entries if entry not in self._listed]
+        if parent or place.ns:  # somebody else may have deleted the thread: a first one is sure
+            entries = [entry for entry in entries if entry not in self._listed]
         if len(self._listed) > _LISTED_MOST:
             self._listed.clear()
-        items = [Item(*entry, {"thread_id": place.thread_id}) for entry in new]
+        items = [directory_item(entry, place.thread_id) for entry in entries]
         return [*items, namespace_entry(place, first)] if place.ns and not parent else items
 
     # Upkeep.

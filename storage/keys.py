@@ -11,14 +11,14 @@ from typing import Final
 from urllib.parse import quote
 
 MAX_PART: Final = 200
-"""Characters of an encoded part; five such parts fit DynamoDB's sort key of 1,024 bytes."""
+"""Most characters of an encoded part; five such parts fit DynamoDB's sort key of 1,024 bytes."""
 
 
 @lru_cache(maxsize=4096)
 def part(text: str) -> str:
     """Encode one part of a key: letters, digits and `-_.~` stand for themselves."""
     encoded = quote(text, safe="", errors="surrogatepass")
-    if len(encoded) <= MAX_PART:
+    if len(encoded) < MAX_PART:  # what is replaced is as long: nothing can be named like it
         return encoded
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
     return f"{encoded[: MAX_PART - 65]}~{digest}"

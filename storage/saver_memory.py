@@ -121,6 +121,9 @@ class Memory:
         if held and held[0] == stored:
             return held[1]
         row = read()
+        known = self.known(at)
+        if held or (known and known.row != row):  # somebody else has written it anew since
+            self.forget(at[0])
         with self._lock:
             if len(stored) < CACHE_BYTES:
                 self._rows[at] = (stored, row)

@@ -37,12 +37,15 @@ class Trees:
         kind, data = self._codec.dumps(value)
         if len(data) < LARGE_BYTES:
             return [LEAF, kind, data]
-        # Subclasses are for the serializer to tell.
+        # Subclasses are for the serializer to tell, and so are keys that are no texts. Nodes may be
+        # changing a list or mapping meanwhile: it is copied at once.
         if type(value) is list:
-            return [LIST, [self.tree(each) for each in value]]
+            return [LIST, [self.tree(each) for each in list(value)]]
         if type(value) is dict:
-            dumps = self._codec.dumps
-            return [MAPPING, [[dumps(key), self.tree(each)] for key, each in value.items()]]
+            pairs = list(value.items())
+            if all(type(key) is str for key, _ in pairs):
+                dumps = self._codec.dumps
+                return [MAPPING, [[dumps(key), self.tree(each)] for key, each in pairs]]
         name = digest(kind.encode() + b"\0" + data, self._pk)
         self.large[name] = (kind, data)
         return [REF, name]

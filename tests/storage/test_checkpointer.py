@@ -1,7 +1,8 @@
 """The checkpointer: the official conformance suite, and what that suite leaves out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import chain, count
 from typing import Annotated, Any, TypedDict
 
@@ -23,8 +24,10 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Command, interrupt
 
 from storage.backend import Backend
+from storage.checkpoint_layout import _Order
 from storage.checkpointer import CheckpointSaver
 from storage.workspace import Workspace
+from tests.storage.counted import Count, CountedTable, Cut
 from tests.storage.synchronous import Synchronous
 
 
@@ -165,7 +168,119 @@ class TestPut:
         assert saver.get_tuple(config("other"))
 
 
+@pytest.mark.parametrize("size", [1, 400])
+@pytest.mark.parametrize("key", [lambda n: (n, n), lambda n: n])
+def test_the_keys_of_a_mapping_keep_their_types(
+    saver: CheckpointSaver, key: Callable[[int], Any], size: int
+) -> None:
+    grid = {key(n): f"what stands in {n}" * size for n in range(30)}
+    at = put(saver, config(), {"grid": grid}, {"grid": 1})
+    found = saver.get_tuple(at)
+    assert found
+    assert found.checkpoint["channel_values"]["grid"] == grid
+    types = [type(name) for name in found.checkpoint["channel_values"]["grid"]]
+    assert types == [type(name) for name in grid]
+
+
+def test_a_checkpoint_put_upon_itself_is_what_was_put(saver: CheckpointSaver) -> None:
+    docs = ["a document " * 50] * 3
+    at = put(saver, config(), {"docs": docs}, {"docs": 1})
+    again: Any = empty_checkpoint() | {"id": at["configurable"]["checkpoint_id"]}
+    again |= {"channel_values": {"docs": docs}, "channel_versions": {"docs": 1}}
+    saver.put(at, again, {}, {})
+    found = saver.get_tuple(at)
+    assert found
+    assert found.checkpoint["channel_values"] == {"docs": docs}
+
+
+class TestAnotherProcess:
+    """Works on a thread in between, with a memory of its own."""
+
+    @pytest.fixture
+    def other(self, workspace: Workspace) -> CheckpointSaver:
+        return CheckpointSaver(workspace.tables.checkpoints, workspace.buckets.state)
+
+    def test_may_prune_a_thread(self, saver: CheckpointSaver, other: CheckpointSaver) -> None:
+        docs = [f"document {n} " * 40 for n in range(6)]
+        at = put(saver, config(), {"docs": docs, "list": docs}, {"docs": 1, "list": 1})
+        for n in range(3):
+            values = {"docs": docs, "list": [*docs, *map(str, range(n))]}
+            at = put(saver, at, values, {"docs": 1, "list": n + 2}, {"list": n + 2})
+        other.prune(["t"])
+        assert saver.get_tuple(config())
+        values = {"docs": docs, "list": [*docs, "more"]}
+        put(saver, at, values, {"docs": 1, "list": 9}, {"list": 9})
+
+        for each in (saver, other):
+            found = each.get_tuple(config())
+            assert found
+            assert found.checkpoint["channel_values"] == values
+
+    def test_may_delete_a_thread_that_begins_again(
+        self, saver: CheckpointSaver, other: CheckpointSaver
+    ) -> None:
+        for _ in range(2):
+            put(saver, config(), {"a": 1}, {"a": 1}, run_id="r")
+            assert len(list(saver.list(None))) == 1
+            other.delete_for_runs(["r"])
+            assert not list(saver.list(None))
+
+    def test_may_sweep_what_a_call_has_left_that_is_made_again(
+        self, workspace: Workspace, other: CheckpointSaver
+    ) -> None:
+        counted = Count()
+        table: Any = CountedTable(workspace.tables.checkpoints, counted)
+        saver = CheckpointSaver(table, workspace.buckets.state)
+        at = put(saver, config(), {"a": 1}, {"a": 1})
+
+        def fail(name: str, when: str) -> None:
+            if (name, when) == ("put", "before"):
+                raise Cut
+
+        counted.fault = fail
+        with pytest.raises(Cut):
+            saver.put_writes(at, [("a", "large " * 2000)], "task")
+        counted.fault = lambda *_: None
+        other.sweep(["t"])
+        saver.put_writes(at, [("a", "large " * 2000)], "task")
+        found = other.get_tuple(at)
+        assert found
+        assert found.pending_writes == [("task", "a", "large " * 2000)]
+
+    def test_writes_stand_in_the_order_in_which_they_were_made(self) -> None:
+        mine, others = _Order(), _Order()
+        numbers = []
+        for order in (mine, others, mine, mine, others):
+            numbers.append(order.next())
+            time.sleep(0.001)
+        assert numbers == sorted(set(numbers))
+
+
+def test_a_thread_whose_first_checkpoint_was_cut_off_expires(workspace: Workspace) -> None:
+    counted = Count()
+    table: Any = CountedTable(workspace.tables.checkpoints, counted)
+    saver = CheckpointSaver(table, workspace.buckets.state)
+
+    def fail(name: str, when: str) -> None:
+        if (name, when) == ("put", "before"):
+            raise Cut
+
+    counted.fault = fail
+    with pytest.raises(Cut):
+        put(saver, config(), {"a": "large " * 2000}, {"a": 1})
+    counted.fault = lambda *_: None
+    assert saver.expire(60) == []
+    assert saver.expire(-2) == ["t"]
+    assert not [*table.query("thread/t"), *table.query("threads")]
+
+
 class TestPutWrites:
+    def test_a_task_counts_once_by_whatever_path_it_comes(self, saver: CheckpointSaver) -> None:
+        at = put(saver, config(), {"a": 1}, {"a": 1})
+        saver.put_writes(at, [("a", "first")], "task", "path")
+        saver.put_writes(at, [("a", "second")], "task", "another")
+        assert saver.get_tuple(at).pending_writes == [("task", "a", "first")]  # type: ignore[union-attr]
+
     def test_of_regular_writes_the_first_stands_of_special_ones_the_last(
         self, saver: CheckpointSaver
     ) -> None:

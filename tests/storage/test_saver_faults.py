@@ -69,6 +69,13 @@ class Scene:
         named = {f"{row.pk}/{row.sk}" for row in rows if row.sk.startswith(SEGMENTS)}
         return named | {info.key for info in self.blobs.list()}
 
+    def entries(self) -> set[tuple[str, str]]:
+        """The items by which threads and runs are found, and what is left of a deletion."""
+        rows = [row for n in range(3) for row in self.table.query(f"run/r-{n}")]
+        rows += self.table.query("threads")
+        rows += [row for row in self.table.query("thread/t") if row.sk == "d"]
+        return {(row.pk, row.sk) for row in rows}
+
 
 def cut_at(n: int, when: str, scene: Scene) -> None:
     """Lose the n-th call from now on, or its answer; whoever made it dies of that."""
@@ -156,6 +163,9 @@ def test_a_call_is_lost(
         act(scene.saver())  # whoever called it, calls it again
         assert history(scene.saver()) == after
         assert history(scene.saver(), "copy") == copied
+        assert scene.entries() == undisturbed.entries()
+        if act is delete:
+            assert not [*scene.table.query("thread/t")]
         scene.saver().sweep(["t", "copy"])
         assert scene.segments() == kept
     assert n > 1
