@@ -72,15 +72,15 @@ class Checkpoints:
     def latest(self, place: Place) -> CheckpointTuple | None:
         """Return the checkpoint that is named, or the latest; None if there is none."""
         found = next(self.groups(place, self._rows_of(place), ahead=0), None)
+        if place.checkpoint_id is None:
+            self._memory.saw_head(place, found.id if found else "")
         if found is None or place.checkpoint_id not in (None, found.id):
             return None
-        if place.checkpoint_id is None:
-            self._memory.is_head(place, found.id)
         return self.read(found)
 
     def _rows_of(self, place: Place) -> int:
         at = place.checkpoint_id and self._memory.row((place.pk, place.sk(place.checkpoint_id)))
-        return _ROWS_WARM if at or self._memory.is_head(place) else _ROWS_COLD
+        return _ROWS_WARM if at or self._memory.knows_head(place) else _ROWS_COLD
 
     def groups(
         self,

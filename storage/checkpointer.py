@@ -152,6 +152,7 @@ class CheckpointSaver(InThreads):
             self._commit(place, item)
             self._memory.stored(at, set().union(*draft.alive.values()))
         self._listed |= {(each.pk, each.sk) for each in beside}
+        self._memory.made_head(place, checkpoint["id"])
         row = channels.row(place, item, checkpoint["id"], content)
         self._memory.remember((item.pk, item.sk), Known.of(row, versions, draft))
         return place.config(checkpoint["id"])
@@ -233,9 +234,9 @@ class CheckpointSaver(InThreads):
     def _unlisted(self, place: Place, run_id: str, first: str, parent: Known | None) -> _Items:
         """Return the entries by which a thread is found, unless it can be found by them already."""
         entries = directory_entries(place.thread_id, run_id)
-        if parent and parent.row.run_id == run_id:
-            return []
-        if parent or place.ns:  # somebody else may have deleted the thread: a first one is sure
+        if parent:
+            entries = entries[1:] if parent.row.run_id != run_id else []
+        elif place.ns:  # the graph around it has begun before
             entries = [entry for entry in entries if entry not in self._listed]
         if len(self._listed) > _LISTED_MOST:
             self._listed.clear()

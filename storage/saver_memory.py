@@ -151,14 +151,29 @@ class Memory:
             if known.weight < _KNOWN_ELEMENTS:
                 self._known[at] = known
 
-    def is_head(self, place: Place, checkpoint_id: str | None = None) -> bool:
-        """Note the latest checkpoint that was seen of a namespace; return whether one was known."""
+    def knows_head(self, place: Place) -> bool:
+        """Return whether a latest checkpoint of a namespace has been seen."""
+        with self._lock:
+            return (place.pk, place.ns) in self._heads
+
+    def saw_head(self, place: Place, checkpoint_id: str) -> None:
+        """Note the latest checkpoint of a namespace, as it was read.
+
+        If there was a later one, somebody else has deleted it, and who knows what else.
+        """
         at = (place.pk, place.ns)
         with self._lock:
-            seen = at in self._heads
-            if checkpoint_id:
-                self._heads[at] = checkpoint_id
-            return seen
+            before = self._heads.get(at, "")
+        if checkpoint_id < before:
+            self.forget(place.pk)
+        with self._lock:
+            self._heads[at] = checkpoint_id
+
+    def made_head(self, place: Place, checkpoint_id: str) -> None:
+        """Note a checkpoint that was written: it is the latest, unless there is a later one."""
+        at = (place.pk, place.ns)
+        with self._lock:
+            self._heads[at] = max(checkpoint_id, self._heads.get(at, ""))
 
     def forget(self, pk: str) -> None:
         """Forget a thread."""
