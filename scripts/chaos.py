@@ -35,7 +35,8 @@ LEASE_SECONDS: Final[dict[Backend, float]] = {"embedded": 1.5, "aws": 4.0}
 ENDS_A_BLOW: Final = 2
 """Runs that end from one blow to the next: however slow the machine is, no run meets so many
 without a step forward that it is given up."""
-PATIENCE: Final = 900.0
+PATIENCE: Final = 300.0
+"""Seconds in which at least one run has to end, and workers that are told to."""
 children = multiprocessing.get_context("forkserver")
 children.set_forkserver_preload(["__main__", "scripts.chaos"])
 
@@ -133,10 +134,13 @@ def disturbed(ground: Ground, runs: int, threads: int, seed: int) -> tuple[list[
         with opened(place.workspace, ground.settings(place)) as desk:
             entered = tally.enter(desk, threads, runs)
             since, spared = time.monotonic(), runs
+            before, moved = runs, since
             chance = random.Random(seed)
             herd = Herd(ground, place, chance)
             try:
-                while (left := tally.left(desk, entered)) and time.monotonic() - since < PATIENCE:
+                while (left := tally.left(desk, entered)) and time.monotonic() - moved < PATIENCE:
+                    if left < before:
+                        before, moved = left, time.monotonic()
                     print(
                         f"\r{ground.name}: {left} runs left ", end="", file=sys.stderr, flush=True
                     )
