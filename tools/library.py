@@ -20,6 +20,9 @@ from tools.search import Hit, Index, IndexedDocument
 
 _AT_ONCE = 32
 """Documents whose pages are held in memory while they are indexed."""
+_INSIDE = " › "
+_MOST_DEEP = 5
+"""How many files a document may lie inside of each other."""
 
 
 class Library:
@@ -51,7 +54,8 @@ class Library:
     ) -> tuple[Document, bool]:
         """Add a file, or a new version of a document; return the document, and whether it is new.
 
-        Every file is recorded, whatever its status. Identical bytes are one document.
+        Every file is recorded, whatever its status. Identical bytes are one document. What is
+        attached to a mail becomes documents of its own, before the mail is one.
 
         Raises:
             NotFound: there is no document of which it could be a version.
@@ -68,13 +72,19 @@ class Library:
         with self._lock:
             sandbox = self._sandbox
         parsed = sandbox.parse(data, name)
+        reason = parsed.reason
+        if parsed.attachments and name.count(_INSIDE) >= _MOST_DEEP:
+            reason = f"{reason} What is attached to it lies too deep and was not added.".strip()
+        else:
+            for each in parsed.attachments:
+                self.add(each.data, f"{name}{_INSIDE}{each.name}", identity)
         document = Document(
             id=document_id(sha256),
             name=name,
             sha256=sha256,
             media_type=parsed.media_type,
             status=parsed.status,
-            reason=parsed.reason,
+            reason=reason,
             pages=len(parsed.pages),
             size=len(data),
             added_at=time.time(),

@@ -9,20 +9,29 @@ is wrong and nobody knows which. The readers are in `tools.parsers`, what they h
 
 import re
 from collections.abc import Callable
-from typing import Final
+from importlib import import_module
+from typing import Final, cast
 
 from tools.parsers.result import MAX_BYTES, Parsed, Refused, words
 
 __all__ = ["PARSER_VERSION", "SUPPORTED", "Parsed", "parse"]
 
-PARSER_VERSION: Final = "1"
+PARSER_VERSION: Final = "2"
 """Goes up when the same bytes give another result."""
-SUPPORTED: Final = "PDF, DOCX, HTML, Markdown or plain text"
+SUPPORTED: Final = "PDF, DOCX, XLSX, PPTX, HTML, Markdown, CSV, EML or plain text"
 
 _KINDS = {
     ".pdf": "PDF",
     ".docx": "DOCX",
     ".docm": "DOCX",
+    ".xlsx": "XLSX",
+    ".xlsm": "XLSX",
+    ".pptx": "PPTX",
+    ".pptm": "PPTX",
+    ".ppsx": "PPTX",
+    ".csv": "CSV",
+    ".tsv": "CSV",
+    ".eml": "EML",
     ".html": "HTML",
     ".htm": "HTML",
     ".xhtml": "HTML",
@@ -32,12 +41,28 @@ _KINDS = {
     ".text": "text",
     "": "",  # a name without an ending claims nothing
 }
+_OPEN_XML = "application/vnd.openxmlformats-officedocument"
 _MEDIA_TYPES = {
     "PDF": "application/pdf",
-    "DOCX": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "DOCX": f"{_OPEN_XML}.wordprocessingml.document",
+    "XLSX": f"{_OPEN_XML}.spreadsheetml.sheet",
+    "PPTX": f"{_OPEN_XML}.presentationml.presentation",
+    "CSV": "text/csv",
+    "EML": "message/rfc822",
     "HTML": "text/html",
     "Markdown": "text/markdown",
     "text": "text/plain",
+}
+_LINES = frozenset(["text", "Markdown", "CSV", "EML"])
+"""Kinds that are told from text by their name alone."""
+_READERS = {
+    "PDF": "pdf",
+    "DOCX": "docx",
+    "XLSX": "xlsx",
+    "PPTX": "pptx",
+    "CSV": "delimited",
+    "EML": "eml",
+    "HTML": "html",
 }
 _PICTURES = words(".png .jpg .jpeg .tif .tiff .gif .bmp .webp .heic .heif .jp2")
 _MAGIC = (
@@ -61,6 +86,9 @@ _PDF = re.compile(rb"%PDF-\d")
 _HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])",
     re.IGNORECASE | re.DOTALL,
+)
+_MAIL = re.compile(
+    rb"(?:[!-9;-~]{1,76}:[ \t][^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*){2,}", re.IGNORECASE
 )
 _TAG = re.compile(rb"<(?:!--|/?[a-zA-Z][a-zA-Z0-9]*[\s/>])")
 
@@ -125,14 +153,16 @@ def _held(data: bytes, claimed: str) -> str:
     if _PDF.search(data[:1024] if claimed == "PDF" else data[:16].lstrip()[:6]):
         return "PDF"
     if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "text" if claimed in ("text", "Markdown") else "no readable text"
+        return "text" if claimed in _LINES else "no readable text"
     return _text(data, claimed)
 
 
 def _text(data: bytes, claimed: str) -> str:
     if claimed == "HTML" and _TAG.search(data):
         return "HTML"
-    return claimed if claimed == "Markdown" else "text"
+    if claimed == "EML":
+        return "EML" if _MAIL.match(data) else "text"
+    return claimed if claimed in _LINES else "text"
 
 
 def _zipped(data: bytes, claimed: str) -> str:
@@ -140,7 +170,7 @@ def _zipped(data: bytes, claimed: str) -> str:
     for folder, kind in _OFFICE:
         if folder in data[-65536:] or folder in data[:4096]:
             return kind
-    return "DOCX" if claimed == "DOCX" else "a compressed archive"
+    return claimed if claimed in ("DOCX", "XLSX", "PPTX") else "a compressed archive"
 
 
 def _mismatch(ending: str, held: str) -> Refused:
@@ -150,7 +180,7 @@ def _mismatch(ending: str, held: str) -> Refused:
         return Refused("needs_ocr", "It holds a picture. Put it through OCR and add the result.")
     named = f"It is named {ending} but holds" if ending else "It holds"
     if held in _MEDIA_TYPES:
-        right = {"PDF": ".pdf", "DOCX": ".docx", "HTML": ".html"}.get(held, ".txt")
+        right = next((ending for ending, kind in _KINDS.items() if kind == held), ".txt")
         return Refused("unsupported", f"{named} {held}. Rename it to {right} and add it again.")
     if held in ("no readable text", "text"):
         return Refused("damaged", f"{named} {held}. Get an intact copy and add that.")
@@ -159,18 +189,9 @@ def _mismatch(ending: str, held: str) -> Refused:
 
 def _reader(kind: str) -> Callable[[bytes], Parsed]:
     """The reader of a kind; what it needs is imported when it is first asked for."""
-    if kind == "PDF":
-        from tools.parsers import pdf
-
-        return pdf.read
-    if kind == "DOCX":
-        from tools.parsers import docx
-
-        return docx.read
-    if kind == "HTML":
-        from tools.parsers import html
-
-        return html.read
+    if kind in _READERS:
+        module = import_module(f"tools.parsers.{_READERS[kind]}")
+        return cast(Callable[[bytes], Parsed], module.read)
     from tools.parsers import text
 
     return text.read_markdown if kind == "Markdown" else text.read_text

@@ -42,7 +42,8 @@ serve(read, parent=int(sys.argv[2]), seconds=float(sys.argv[3]), memory=int(sys.
 """
 _READ = """
 import pypdfium2, selectolax.lexbor
-import tools.parsers.docx, tools.parsers.html, tools.parsers.pdf, tools.parsers.text
+import tools.parsers.delimited, tools.parsers.docx, tools.parsers.eml, tools.parsers.html
+import tools.parsers.pdf, tools.parsers.pptx, tools.parsers.text, tools.parsers.xlsx
 from tools.parsing import parse as read
 """
 

@@ -30,7 +30,7 @@ def test_every_damaged_file_has_its_status() -> None:
         "bit-rot.pdf": "damaged",
         "blank-page.pdf": "needs_ocr",
         "empty.pdf": "damaged",
-        "formula.csv": "unsupported",
+        "formula.csv": "ready",
         "html-named.pdf": "unsupported",
         "injection.md": "ready",
         "latin-1.txt": "ready",
@@ -42,7 +42,7 @@ def test_every_damaged_file_has_its_status() -> None:
         "truncated-half.pdf": "damaged",
         "zip-bomb.docx": "unsupported",
     }
-    ready = ("injection.md", "owner-password-only.pdf")
+    ready = ("formula.csv", "injection.md", "owner-password-only.pdf")
     assert all(bool(parsed.reason) != (name in ready) for name, parsed in found.items())
     assert "Kündigungsfrist" in found["latin-1.txt"].pages[0].text
     assert len(found["bit-rot.pdf"].pages) == 33

@@ -100,13 +100,9 @@ class TestWhatAFileIs:
             ("lease.pdf", b"This is plain text.", "unsupported", "Rename it to .txt"),
             ("noise.pdf", random.Random(2).randbytes(20_000), "damaged", "no readable text"),
             ("nul.txt", b"Clause 1.\0\0 Two years.", "damaged", "no text"),
-            (
-                "rows.csv",
-                b"name,amount\n",
-                "unsupported",
-                "PDF, DOCX, HTML, Markdown or plain text",
-            ),
-            ("slides.pptx", b"PK\x03\x04", "unsupported", ".pptx"),
+            ("rows.ods", b"PK\x03\x04", "unsupported", "PDF, DOCX, XLSX, PPTX, HTML, Markdown"),
+            ("slides.pptx", b"PK\x03\x04", "damaged", "cut off"),
+            ("lease.xlsx", b"PK\x03\x04 ppt/", "unsupported", "Rename it to .pptx"),
             (
                 "old.docx",
                 b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99),

@@ -1,41 +1,20 @@
 """Reads DOCX as Word shows it with all tracked changes accepted (ECMA-376, part 1).
 
-It opens the package itself: it takes no more of it than the parts that hold text, each within a
-limit, refuses what XML could be made to expand, and never follows a relation out of the package.
-Numbers that Word only computes come from `tools.parsers.docx_numbering`.
+It takes no more of the package (`tools.parsers.package`) than the parts that hold text. Numbers
+that Word only computes come from `tools.parsers.docx_numbering`.
 """
 
-import io
-import posixpath
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree as ET
 
 from tools.parsers.docx_numbering import Numbering
-from tools.parsers.docx_xml import child, children, flag, name, value
+from tools.parsers.office_xml import child, children, flag, name, value
+from tools.parsers.package import Package, opened
 from tools.parsers.result import Parsed, Refused, clean, has_text, numbered, words
 from tools.parsers.sections import Sections
 
 MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-MAX_ENTRIES: Final = 10_000
-MAX_PART: Final = 64 << 20
-"""Bytes that one part with text may unpack to."""
-MAX_PARTS: Final = 128 << 20
-"""Bytes that all parts that are read may unpack to together."""
-
-_BROKEN = (  # what zipfile raises for bytes that are no archive, or a broken one
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    NotImplementedError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-)
 _DAMAGED = "Get an intact copy, or open it in Word and save it again, and add that."
 _AROUND = words(
     "w:hyperlink w:ins w:moveTo w:smartTag w:sdt w:sdtContent w:fldSimple w:customXml w:dir w:bdo "
@@ -51,94 +30,21 @@ _SYMBOLS |= {0xF052: "☑", 0xF0FC: "✓", 0xF0B7: "•"}
 
 def read(data: bytes) -> Parsed:
     """The sections of a document. May raise `Refused`."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _Document(_Package(data, archive)).read()
-    except _BROKEN as error:
-        raise Refused("damaged", f"It is cut off or corrupt. {_DAMAGED}") from error
-    except RuntimeError as error:  # zipfile's word for a part with a password
-        raise Refused("locked", "It is locked with a password. Add a copy without one.") from error
-
-
-class _Builder(ET.TreeBuilder):
-    """Refuses a document type: it is the way to entities, and the format forbids it."""
-
-    def doctype(self, *_: str | None) -> None:
-        """Called before anything that the document type declares is read."""
-        raise Refused(
-            "damaged", f"Its XML declares a document type, as DOCX never does. {_DAMAGED}"
-        )
-
-
-class _Package:
-    """The parts of a package and their relations, within limits."""
-
-    def __init__(self, data: bytes, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        self._left = MAX_PARTS
-        for entry in archive.infolist():
-            # The list of parts has no checksum, but each part repeats its own name.
-            encoding = "utf-8" if entry.flag_bits & 0x800 else "cp437"
-            written = entry.orig_filename.encode(encoding, "replace")
-            start = entry.header_offset + 30
-            if data[start : start + len(written)] != written:
-                raise Refused("damaged", f"Its list of parts is corrupt. {_DAMAGED}")
-        self._names = {entry.filename.lower(): entry for entry in archive.infolist()}
-        if len(archive.infolist()) > MAX_ENTRIES:
-            raise Refused("unsupported", f"It holds more than {MAX_ENTRIES:,} parts.")
-
-    def xml(self, path: str) -> ET.Element:
-        """The root of a part. Raises `Refused` if it is missing, too large or corrupt."""
-        entry = self._names.get(path.lower())
-        if entry is None:
-            raise Refused("damaged", f"A part of it is missing. {_DAMAGED}")
-        limit = min(MAX_PART, self._left)
-        if entry.file_size > limit:  # what it declares, before anything is unpacked
-            raise Refused(
-                "unsupported",
-                f"It unpacks to {entry.file_size / 1e6:,.0f} MB of text, more than the "
-                f"{limit / 1e6:,.0f} MB that are read: it may be made to do harm. Split it if not.",
-            )
-        with self._archive.open(entry) as part:
-            data = part.read(limit + 1)
-        self._left -= len(data)
-        if len(data) > limit:
-            raise Refused("unsupported", "It unpacks to more than it declares. It is not opened.")
-        parser = ET.XMLParser(target=_Builder())  # noqa: S314 - see `_Builder`
-        try:
-            parser.feed(data)
-            root: ET.Element = parser.close()
-        except ET.ParseError as error:
-            raise Refused("damaged", f"A part of it is corrupt. {_DAMAGED}") from error
-        return root
-
-    def related(self, path: str) -> list[tuple[str, str]]:
-        """(kind, path) of the parts that a part refers to; "" is the package itself."""
-        folder, base = posixpath.split(path)
-        relations = posixpath.join(folder, "_rels", f"{base}.rels")
-        if relations.lower() not in self._names:
-            return []
-        found = []
-        for each in self.xml(relations):
-            if each.get("TargetMode") != "External":
-                target = each.get("Target", "")
-                inside = target.lstrip("/") if target[:1] == "/" else posixpath.join(folder, target)
-                kind = each.get("Type", "").rpartition("/")[2]
-                found.append((kind, posixpath.normpath(inside)))
-        return found
+    with opened(data, "Word") as package:
+        return _Document(package).read()
 
 
 class _Document:
     """One document while it is read."""
 
-    def __init__(self, package: _Package) -> None:
-        main = [path for kind, path in package.related("") if kind == "officeDocument"]
-        self._root = package.xml(main[0] if main else "word/document.xml")
+    def __init__(self, package: Package) -> None:
+        main = package.main("word/document.xml")
+        self._root = package.xml(main)
         if name(self._root) != "w:document":
             raise Refused("unsupported", "It is an Office file, but no Word document.")
-        related = package.related(main[0] if main else "word/document.xml")
-        parts = {kind: package.xml(path) for kind, path in related if kind in _PARTS}
-        self._margins = [package.xml(path) for kind, path in related if kind in _MARGINS]
+        related = package.related(main)
+        parts = {each.kind: package.xml(each.path) for each in related if each.kind in _PARTS}
+        self._margins = [package.xml(each.path) for each in related if each.kind in _MARGINS]
         self._numbering = Numbering(parts.get("styles"), parts.get("numbering"))
         self._notes = {
             kind: {value(each, "w:id"): each for each in parts.get(kind, ())} for kind in _NOTES

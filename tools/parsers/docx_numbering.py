@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from tools.parsers.docx_xml import child, children, flag, name, value
+from tools.parsers.office_xml import child, children, flag, name, value
 
 _LEVELS = 9
 _HEADING = re.compile(r"heading ([1-9])$")

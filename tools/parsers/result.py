@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from storage.records import DocumentStatus, Page, Record
 
@@ -21,6 +21,15 @@ _UNWANTED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\uff
 _BREAKS = "\x0b\x0c\r\x85"
 
 
+class Attachment(Record):
+    """A file that came inside of another."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    name: str
+    data: bytes
+
+
 class Parsed(Record):
     """What became of a file."""
 
@@ -30,6 +39,8 @@ class Parsed(Record):
     media_type: str = ""
     pages: list[Page] = Field(default_factory=list)
     """The text; of a file that is not `ready`, what was saved of it."""
+    attachments: list[Attachment] = Field(default_factory=list)
+    """Files inside of it, which are documents of their own."""
 
 
 class Refused(Exception):

@@ -1,6 +1,6 @@
-"""Names in the XML of Word, short: "w:p" for a paragraph, whichever edition of the standard it is.
+"""Names in the XML of Office, short: "w:p" for a paragraph, in every edition of the standard.
 
-Only looks at elements; what they mean is in `tools.parsers.docx` and `docx_numbering`.
+Only looks at elements; what they mean is for the readers to know.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,14 @@ _PURL = "http://purl.oclc.org/ooxml/"
 _SPACES = {
     f"{_OPEN}wordprocessingml/2006/main": "w",
     f"{_PURL}wordprocessingml/main": "w",
+    f"{_OPEN}presentationml/2006/main": "p",
+    f"{_PURL}presentationml/main": "p",
+    f"{_OPEN}spreadsheetml/2006/main": "s",
+    f"{_PURL}spreadsheetml/main": "s",
+    f"{_OPEN}drawingml/2006/main": "a",
+    f"{_PURL}drawingml/main": "a",
+    f"{_OPEN}officeDocument/2006/relationships": "r",
+    f"{_PURL}officeDocument/relationships": "r",
     f"{_OPEN}officeDocument/2006/math": "m",
     f"{_PURL}officeDocument/math": "m",
     f"{_OPEN}markup-compatibility/2006": "mc",

@@ -1,0 +1,290 @@
+"""Workbooks, presentations, tables of text and mails become pages; what is lost is told."""
+
+import datetime
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from email.message import EmailMessage
+from typing import Any
+
+import openpyxl
+import pptx
+import pytest
+from pptx.util import Inches
+
+from tools.parsers.result import Parsed
+from tools.parsing import parse
+
+
+def shown(parsed: Parsed) -> list[tuple[str, str]]:
+    return [(page.locator, page.text) for page in parsed.pages]
+
+
+class TestCsv:
+    @pytest.mark.parametrize("between", [",", ";", "\t", "|"])
+    def test_cells_stand_between_bars(self, between: str) -> None:
+        rows = [["party", "rent", "until"], ["Aldous Freight Ltd", "1.200", "2027"]] * 3
+        data = "\r\n".join(between.join(row) for row in rows).encode()
+        page = parse(data, "rents.csv").pages[0]
+        assert page.locator == "rows 1–6"
+        assert page.text.startswith("party | rent | until\nAldous Freight Ltd | 1.200 | 2027\n")
+
+    def test_the_row_with_the_names_stands_on_every_page(self) -> None:
+        rows = [f'{n},"Tenant {n}, of Columbus",{n * 100}' for n in range(2, 402)]
+        pages = parse("\n".join(["no,name,rent", *rows]).encode(), "rents.csv").pages
+        assert len(pages) > 2
+        assert all(page.text.startswith("no | name | rent\n") for page in pages)
+        assert re.fullmatch(r"row 1 and rows \d+–401", pages[-1].locator)
+        told = [line for page in pages for line in page.text.splitlines()[1:]]
+        assert told == [f"{n} | Tenant {n}, of Columbus | {n * 100}" for n in range(2, 402)]
+
+    def test_what_looks_like_a_formula_is_text(self) -> None:
+        parsed = parse(b'name,amount\n"=HYPERLINK(""http://x.test"",""click"")",10\n', "a.csv")
+        assert parsed.status == "ready"
+        assert '=HYPERLINK("http://x.test","click") | 10' in parsed.pages[0].text
+
+    def test_a_cell_may_hold_lines(self) -> None:
+        parsed = parse(b'a,b\n"one\ntwo",3\n', "a.csv")
+        assert shown(parsed) == [("rows 1–2", "a | b\none two | 3")]
+
+
+def workbook(fill: Callable[[Any], None]) -> bytes:
+    book = openpyxl.Workbook()
+    fill(book)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+class TestXlsx:
+    def test_each_sheet_says_where_its_cells_are(self) -> None:
+        def fill(book: Any) -> None:
+            book.active.title = "Rents"
+            book.active.append(["Rents of 2026"])
+            book.active.append([])
+            book.active.append(["tenant", "rent", None, "from"])
+            book.active.append(["Birch", 1200.5, None, datetime.date(2026, 5, 3)])
+            other = book.create_sheet("It's new")
+            other["B2"] = True
+
+        parsed = parse(workbook(fill), "rents.xlsx")
+        assert (parsed.status, parsed.reason) == ("ready", "")
+        assert shown(parsed) == [
+            (
+                "Rents!A1:D4",
+                "Rents of 2026\ntenant | rent |  | from\nBirch | 1200.5 |  | 2026-05-03",
+            ),
+            ("'It''s new'!A2:B2", " | TRUE"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("value", "form", "text"),
+        [
+            (0.125, "0.0%", "12.5%"),
+            (1234567.5, "#,##0.00", "1,234,567.50"),
+            (1234567, "#,##0;[Red](#,##0)", "1,234,567"),
+            (3, "0.00", "3.00"),
+            (0.1 + 0.2, "General", "0.3"),
+            (datetime.datetime(2026, 5, 3, 14, 30), "yyyy-mm-dd hh:mm", "2026-05-03 14:30"),
+        ],
+    )
+    def test_numbers_read_as_they_are_shown(self, value: Any, form: str, text: str) -> None:
+        def fill(book: Any) -> None:
+            book.active["A1"] = value
+            book.active["A1"].number_format = form
+
+        assert parse(workbook(fill), "a.xlsx").pages[0].text == text
+
+    def test_the_row_with_the_names_stands_on_every_page(self) -> None:
+        def fill(book: Any) -> None:
+            for row in [["no", "name"], *([n, f"Tenant {n} of Columbus"] for n in range(2, 402))]:
+                book.active.append(row)
+
+        pages = parse(workbook(fill), "a.xlsx").pages
+        assert len(pages) > 2
+        assert re.fullmatch(r"Sheet!A1:B1 and Sheet!A\d+:B401", pages[-1].locator)
+        assert pages[-1].text.startswith("no | name\n")
+
+    def test_a_formula_that_was_never_computed_is_told(self) -> None:
+        def fill(book: Any) -> None:
+            book.active.append(["a", "b"])
+            book.active.append([1, "=A2+1"])
+
+        parsed = parse(workbook(fill), "a.xlsx")
+        assert parsed.status == "ready"
+        assert "A formula was never computed" in parsed.reason
+
+    def test_one_that_was_computed_reads_as_its_value(self) -> None:
+        def fill(book: Any) -> None:
+            book.active.append(["a", "b"])
+            book.active.append([1, "=A2+1"])
+
+        data = with_part(workbook(fill), "xl/worksheets/sheet1.xml", "<v></v>", "<v>2</v>")
+        data = with_part(data, "xl/worksheets/sheet1.xml", "<v />", "<v>2</v>")
+        assert shown(parse(data, "a.xlsx")) == [("Sheet!A1:B2", "a | b\n1 | 2")]
+        assert not parse(data, "a.xlsx").reason
+
+    def test_what_a_sheet_says_of_its_size_is_not_believed(self) -> None:
+        data = workbook(lambda book: book.active.append(["a", "b"]))
+        sheet = "xl/worksheets/sheet1.xml"
+        for size in ("A1:XFD1048576", "A1"):
+            said = with_part(data, sheet, '<dimension ref="A1:B1"', f'<dimension ref="{size}"')
+            assert parse(said, "a.xlsx").pages[0].text == "a | b"
+
+
+def with_part(data: bytes, path: str, old: str, new: str) -> bytes:
+    """The same package with something replaced in one of its parts."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w") as target:
+        for each in source.namelist():
+            part = source.read(each)
+            target.writestr(
+                each, part.replace(old.encode(), new.encode()) if each == path else part
+            )
+    return out.getvalue()
+
+
+def slides(fill: Callable[[Any], None]) -> bytes:
+    show = pptx.Presentation()
+    fill(show)
+    out = io.BytesIO()
+    show.save(out)
+    return out.getvalue()
+
+
+class TestPptx:
+    def test_a_slide_is_a_page_with_its_table_and_notes(self) -> None:
+        def fill(show: Any) -> None:
+            slide = show.slides.add_slide(show.slide_layouts[5])
+            box = slide.shapes.add_textbox(0, 0, Inches(1), Inches(1))
+            box.text_frame.text = "A box"
+            slide.shapes.title.text = "Rents"
+            table = slide.shapes.add_table(2, 2, 0, 0, Inches(1), Inches(1)).table
+            for n, text in enumerate(["tenant", "rent", "Birch", "1,200"]):
+                table.cell(n // 2, n % 2).text = text
+            slide.notes_slide.notes_text_frame.text = "Say that it is due in May."
+            second = show.slides.add_slide(show.slide_layouts[6])
+            group = second.shapes.add_group_shape()
+            group.shapes.add_textbox(0, 0, 9, 9).text_frame.text = "In a group"
+
+        parsed = parse(slides(fill), "rents.pptx")
+        assert (parsed.status, parsed.reason) == ("ready", "")
+        assert shown(parsed) == [
+            (
+                "slide 1",
+                "Rents\nA box\ntenant | rent\nBirch | 1,200\nNotes:\nSay that it is due in May.",
+            ),
+            ("slide 2", "In a group"),
+        ]
+
+    def test_slides_come_as_they_are_shown_and_hidden_ones_are_marked(self) -> None:
+        def fill(show: Any) -> None:
+            for title in ("first", "second"):
+                slide = show.slides.add_slide(show.slide_layouts[5])
+                slide.shapes.title.text = title
+            order = show.slides._sldIdLst
+            order.append(order[0])
+            show.slides[1]._element.set("show", "0")
+
+        assert shown(parse(slides(fill), "a.pptx")) == [
+            ("slide 1", "second"),
+            ("slide 2 (hidden)", "first"),
+        ]
+
+    def test_no_text_is_not_ready(self) -> None:
+        data = slides(lambda show: show.slides.add_slide(show.slide_layouts[6]))
+        assert parse(data, "a.pptx").status == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "part"),
+    [
+        ("a.xlsx", lambda: workbook(lambda b: b.active.append(["a"])), "xl/worksheets/sheet1.xml"),
+        (
+            "a.pptx",
+            lambda: slides(lambda s: s.slides.add_slide(s.slide_layouts[5])),
+            "ppt/slides/slide1.xml",
+        ),
+    ],
+)
+class TestHostilePackages:
+    def test_bombs_are_not_unpacked(
+        self, name: str, make: Callable[[], bytes], part: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tools.parsers.package.MAX_PART", 200)
+        parsed = parse(make(), name)
+        assert parsed.status == "unsupported"
+        assert "unpacks" in parsed.reason
+
+    def test_cut_off_anywhere_they_are_damaged(
+        self, name: str, make: Callable[[], bytes], part: str
+    ) -> None:
+        data = make()
+        for size in range(10, len(data), len(data) // 7):
+            assert parse(data[:size], name).status == "damaged"
+
+    def test_a_part_that_is_no_xml_is_damaged(
+        self, name: str, make: Callable[[], bytes], part: str
+    ) -> None:
+        assert parse(with_part(make(), part, "</", "<<"), name).status == "damaged"
+
+    def test_entities_are_never_expanded(
+        self, name: str, make: Callable[[], bytes], part: str
+    ) -> None:
+        root = "<worksheet" if name == "a.xlsx" else "<p:sld "
+        declared = f'<!DOCTYPE x [<!ENTITY e "expanded">]>{root}'
+        parsed = parse(with_part(make(), part, root, declared), name)
+        assert parsed.status == "damaged"
+
+
+def mail(**options: Any) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"] = "Ann <ann@a.test>", "bob@b.test"
+    message["Subject"] = "Kündigung der Lagerhalle"
+    message.set_content("Dear Bob,\n\nthe lease ends in May.\n", **options)
+    return message
+
+
+class TestMail:
+    def test_its_head_and_its_text_are_pages(self) -> None:
+        assert shown(parse(bytes(mail()), "a.eml")) == [
+            ("head", "From: Ann <ann@a.test>\nTo: bob@b.test\nSubject: Kündigung der Lagerhalle"),
+            ("message", "Dear Bob,\n\nthe lease ends in May."),
+        ]
+
+    @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "cp1252"])
+    def test_the_declared_encoding_counts(self, charset: str) -> None:
+        message = mail()
+        message.set_content("Kündigung", charset=charset)
+        assert parse(bytes(message), "a.eml").pages[1].text == "Kündigung"
+
+    def test_only_in_html_it_reads_as_it_is_shown(self) -> None:
+        message = mail()
+        message.clear_content()
+        message.set_content("<h1>Notice</h1><p>It ends in <b>May</b>.</p>", subtype="html")
+        assert shown(parse(bytes(message), "a.eml"))[1] == (
+            "message › Notice",
+            "Notice\nIt ends in May.",
+        )
+
+    def test_what_is_attached_comes_with_it(self) -> None:
+        message = mail()
+        message.add_attachment(b"rows", maintype="text", subtype="csv", filename="../x/rents.csv")
+        message.add_attachment(mail())
+        parsed = parse(bytes(message), "a.eml")
+        assert [each.name for each in parsed.attachments] == [
+            "rents.csv",
+            "Kündigung der Lagerhalle.eml",
+        ]
+        assert parsed.attachments[0].data == b"rows"
+        assert "Attachments: rents.csv, Kündigung" in parsed.pages[0].text
+        assert Parsed.model_validate_json(parsed.model_dump_json()) == parsed
+
+    def test_a_mail_that_is_cut_off_says_so(self) -> None:
+        message = mail()
+        message.add_attachment(b"x" * 2000, maintype="a", subtype="b", filename="x.bin")
+        assert "missing" in parse(bytes(message)[:-1500], "a.eml").reason
+
+    def test_what_is_no_mail_is_refused(self) -> None:
+        assert parse(b"This is plain text.", "a.eml").status == "unsupported"
