@@ -32,22 +32,23 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the tests of whole runs and threads, each fourth runs on AWS in the ordinary suite.
+    """Of what no code above the ports can tell apart, a part runs on AWS in the ordinary suite.
 
-    Above the storage no code knows which back end it has, and over the network a run takes seconds.
-    `make slow` runs all.
+    Over the network a run takes seconds. `make slow` runs all.
     """
     for item in items:
         given = getattr(item, "callspec", None)
-        folder = item.path.relative_to(HERE).parts[0]
-        whole = folder not in ("storage", "kill") or item.path.name.startswith("test_saver_")
-        if (
-            whole
-            and given
-            and "aws" in given.params.values()
-            and zlib.crc32(item.nodeid.encode()) % 4
-        ):
+        on_aws = given and "aws" in given.params.values()
+        if on_aws and zlib.crc32(item.nodeid.encode()) % _one_in(item.path):
             item.add_marker(pytest.mark.slow)
+
+
+def _one_in(path: Path) -> int:
+    """Return of how many tests of a file one runs on AWS each time."""
+    folder = path.relative_to(HERE).parts[0]
+    if folder == "kill" or path.name.startswith(("test_ports", "test_aws", "test_kill")):
+        return 1
+    return 2 if folder == "storage" and not path.name.startswith("test_saver_") else 4
 
 
 @pytest.hookimpl(wrapper=True)

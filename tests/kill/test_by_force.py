@@ -62,7 +62,7 @@ def test_workers_that_are_killed_and_stopped(backend: str, runs: int, threads: i
     assert HELD in run("chaos.py", "--backend", backend, *arguments)
 
 
-@pytest.mark.parametrize(("runs", "every"), [(3, 40), pytest.param(200, 1, marks=WHOLE)])
+@pytest.mark.parametrize(("runs", "every"), [(2, 80), pytest.param(200, 1, marks=WHOLE)])
 def test_services_that_fail(runs: int, every: int) -> None:
     said = run("error_storm.py", "--runs", str(runs), "--every", str(every))
     assert said.count(HELD) == 5  # four errors at every call, and all of them at random
