@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import random
 import re
 import zipfile
 from collections.abc import Callable
@@ -280,6 +281,33 @@ class TestMail:
         assert parsed.attachments[0].data == b"rows"
         assert "Attachments: rents.csv, Kündigung" in parsed.pages[0].text
         assert Parsed.model_validate_json(parsed.model_dump_json()) == parsed
+
+    def test_a_text_of_pictures_alone_keeps_what_is_attached(self) -> None:
+        message = mail()
+        message.clear_content()
+        message.set_content("<img src='cid:1'>", subtype="html")
+        message.add_attachment(b"rows", maintype="text", subtype="csv", filename="rents.csv")
+        parsed = parse(bytes(message), "a.eml")
+        assert parsed.status == "needs_ocr"
+        assert "Its text was not read" in parsed.reason
+        assert [each.name for each in parsed.attachments] == ["rents.csv"]
+
+    @pytest.mark.parametrize("to", ["bob\\xfc: ;,@", "=?utf-8?q?=fc?= <=?x?b?/=", ":;:,@<", '"'])
+    def test_a_head_that_breaks_the_rules_is_read_as_it_stands(self, to: str) -> None:
+        parsed = parse(bytes(mail()).replace(b"bob@b.test", to.encode("latin-1")), "a.eml")
+        assert parsed.status == "ready"
+        assert "ends in May" in parsed.pages[1].text
+
+    def test_no_mutation_raises(self) -> None:
+        chance = random.Random(1)
+        message = mail()
+        message.add_attachment(mail())
+        for _ in range(1500):
+            data = bytearray(bytes(message))
+            for _ in range(4):
+                at = chance.randrange(len(data))
+                data[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
+            assert parse(bytes(data), "a.eml").status in ("ready", "damaged", "unsupported")
 
     def test_a_mail_that_is_cut_off_says_so(self) -> None:
         message = mail()

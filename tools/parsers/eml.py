@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage, MIMEPart
 from typing import Final
 
+from storage.records import DocumentStatus
 from tools.parsers import html
 from tools.parsers.result import Attachment, Parsed, Refused, clean, has_text, numbered
 from tools.parsers.sections import cut
@@ -17,6 +18,8 @@ from tools.parsers.text import decode
 
 MEDIA_TYPE: Final = "message/rfc822"
 MOST_ATTACHMENTS: Final = 200
+_MALFORMED: Final = (ValueError, LookupError, AttributeError, TypeError)
+"""What the library raises for fields that break the rules."""
 _HEAD: Final = ("From", "To", "Cc", "Date", "Subject")
 
 
@@ -24,16 +27,26 @@ def read(data: bytes) -> Parsed:
     """A mail and what is attached to it. May raise `Refused`."""
     message = email.message_from_bytes(data, policy=email.policy.default)
     assert isinstance(message, EmailMessage)  # noqa: S101 - the policy makes it one
+    try:
+        return _read(message)
+    except _MALFORMED as error:
+        raise Refused("damaged", "A part of it is malformed. Export it again.") from error
+
+
+def _read(message: EmailMessage) -> Parsed:
     attached = list(_attachments(message))
-    pages = numbered(_pages(message, attached))
+    head = ("head", "\n".join(_head(message, attached)))
+    status: DocumentStatus = "ready"
+    reason = _told(message)
+    try:
+        body = list(_body(message))
+    except Refused as refused:  # what is attached is not lost for that
+        body, status, reason = [], refused.status, f"Its text was not read. {refused.reason}"
+    pages = numbered([head, *body])
     if not has_text(pages):
         raise Refused("damaged", "There is no text in it.")
     return Parsed(
-        status="ready",
-        reason=_told(message),
-        media_type=MEDIA_TYPE,
-        pages=pages,
-        attachments=attached,
+        status=status, reason=reason, media_type=MEDIA_TYPE, pages=pages, attachments=attached
     )
 
 
@@ -44,8 +57,7 @@ def _told(message: EmailMessage) -> str:
     return "A part of it may be missing: its end was not found." if defects & cut_off else ""
 
 
-def _pages(message: EmailMessage, attached: list[Attachment]) -> Iterator[tuple[str, str]]:
-    yield "head", "\n".join(_head(message, attached))
+def _body(message: EmailMessage) -> Iterator[tuple[str, str]]:
     body = message.get_body(("plain", "html"))
     if body is None:
         return
@@ -62,10 +74,19 @@ def _pages(message: EmailMessage, attached: list[Attachment]) -> Iterator[tuple[
 
 def _head(message: EmailMessage, attached: list[Attachment]) -> Iterator[str]:
     for name in _HEAD:
-        for value in message.get_all(name, ()):
-            yield f"{name}: {' '.join(clean(str(value)).split())}"
+        for value in _values(message, name):
+            yield f"{name}: {' '.join(clean(value).split())}"
     if attached:
         yield f"Attachments: {', '.join(each.name for each in attached)}"
+
+
+def _values(message: EmailMessage, name: str) -> list[str]:
+    """What fields of a head say; as they stand there, where that breaks the rules."""
+    try:
+        return [str(value) for value in message.get_all(name, ())]
+    except _MALFORMED:
+        fields = message.raw_items()
+        return [str(value) for field, value in fields if field.lower() == name.lower()]
 
 
 def _text(part: MIMEPart) -> str:
