@@ -114,7 +114,7 @@ class Channels(Reader):
             self._write_list(draft, place, name, value, parent, trees, made)
             return
         tree = trees.tree(value)
-        found = digest(ormsgpack.packb(tree), place.pk)
+        found = _name(tree, place.pk)
         if parent and self._print_of(parent, name) == found:
             self._carry(draft, name, parent)
             return
@@ -145,13 +145,8 @@ class Channels(Reader):
         if parent and old and is_same(old.elements, elements, same):
             self._carry(draft, name, parent)
         else:
-            entry = parent.row.entries[name] if parent and old else None
-            where = (
-                entry[1] if entry and entry[0] == "a" else short(parent.row.id) if parent else ""
-            )
-            rope = lay(
-                elements, old, where, lambda held: digest(ormsgpack.packb(held), place.pk), same
-            )
+            at_parent = _holder(parent, name) if parent and old else ""
+            rope = lay(elements, old, at_parent, lambda held: _name(held, place.pk), same)
             made |= rope.made
             pieces = [list(piece) for piece in rope.pieces]
             draft.entries[name] = ["l", len(elements), rope.hops, pieces, rope.own]
@@ -176,7 +171,7 @@ class Channels(Reader):
             _, entry = self.read(pk, job)[0]
             if entry[0] != "v":
                 return None
-            known.prints[name] = digest(ormsgpack.packb(entry[1]), pk)
+            known.prints[name] = _name(entry[1], pk)
             known.alive[name] = set(refs_of(entry[1]))
         return known.prints.get(name)
 
@@ -214,7 +209,7 @@ class Channels(Reader):
                 continue
             rope = self._rope_of(Known(row, {}), name)
             assert rope is not None  # noqa: S101 - it is a list
-            laid = alone(rope, lambda held: digest(ormsgpack.packb(held), pk))
+            laid = alone(rope, lambda held: _name(held, pk))
             made |= laid.made
             entries[name] = ["l", len(rope.elements), 0, [list(p) for p in laid.pieces], laid.own]
         return entries
@@ -242,6 +237,16 @@ class Channels(Reader):
             else:
                 found |= self._refs_of_pieces(pk, held[ref])
         return found
+
+
+def _holder(known: Known, name: str) -> bytes | str:
+    """Return the checkpoint, short, in which a channel of this one really stands."""
+    entry = known.row.entries[name]
+    return cast(bytes | str, entry[1]) if entry[0] == "a" else short(known.row.id)
+
+
+def _name(held: Any, pk: str) -> bytes:
+    return digest(ormsgpack.packb(held), pk)
 
 
 def _element(tree: Tree, pk: str) -> Element:

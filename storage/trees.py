@@ -45,7 +45,7 @@ class Trees:
             pairs = list(value.items())
             if all(type(key) is str for key, _ in pairs):
                 dumps = self._codec.dumps
-                return [MAPPING, [[dumps(key), self.tree(each)] for key, each in pairs]]
+                return [MAPPING, [[list(dumps(key)), self.tree(each)] for key, each in pairs]]
         name = digest(kind.encode() + b"\0" + data, self._pk)
         self.large[name] = (kind, data)
         return [REF, name]
