@@ -298,14 +298,14 @@ class TestMail:
         assert parsed.status == "ready"
         assert "ends in May" in parsed.pages[1].text
 
-    def test_no_mutation_raises(self) -> None:
+    def test_no_mutation_of_a_head_raises(self) -> None:
         chance = random.Random(1)
         message = mail()
         message.add_attachment(mail())
         for _ in range(1500):
             data = bytearray(bytes(message))
             for _ in range(4):
-                at = chance.randrange(len(data))
+                at = chance.randrange(200)  # of the head, which has rules to break
                 data[at : at + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
             assert parse(bytes(data), "a.eml").status in ("ready", "damaged", "unsupported")
 
