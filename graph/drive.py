@@ -32,6 +32,7 @@ from graph.watcher import Watcher
 from nodes.context import Context
 from nodes.models import Recorded, briefly
 from nodes.state import new_question
+from storage.claims import claim
 from storage.decisions import expire
 from storage.errors import (
     AffidavitError,
@@ -42,7 +43,7 @@ from storage.errors import (
     Unavailable,
     Waits,
 )
-from storage.leases import Ownership, claim
+from storage.leases import Ownership
 from storage.recordings import Recordings
 from storage.records import Answer, Interrupt, readable
 from storage.run_layout import interrupt_kind
@@ -64,7 +65,7 @@ def take(resources: Resources, run_id: str, owner: str) -> Ownership:
 
     Raises:
         NotFound: there is no such run, or no such graph here.
-        Conflict: it cannot be claimed; see `storage.leases.claim`.
+        Conflict: it cannot be claimed; see `storage.claims.claim`.
     """
     terms: dict[str, Any] = {
         "owner": owner,

@@ -15,9 +15,9 @@ from graph.resources import Resources
 from graph.worker import workers_alive
 from nodes.models import model_name
 from storage.audit import Linked
+from storage.claims import pinned
 from storage.decisions import decide, expire, requested
 from storage.errors import InvalidInput, NotFound, OtherVersion
-from storage.leases import pinned
 from storage.records import Budget, Interrupt, Run, RunStatus
 from storage.runs import new_id
 from storage.stopping import retry, stop

@@ -2,7 +2,7 @@
 
 A run that began under one version and went on under another would be neither: its recorded
 answers would meet other questions, its state another shape. So the first claim writes the versions
-down, and a claim under others is refused with the way out (`storage.leases.claim`). Each version is
+down, and a claim under others is refused with the way out (`storage.claims.claim`). Each version is
 a hash of what it names, so that nobody has to remember to raise it; what no structure shows, the
 behaviour of the nodes, has a number of its own, `graph.desk.VERSION`.
 """

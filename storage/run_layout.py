@@ -13,7 +13,8 @@
                                         the lease of its thread
 
 Next: `storage.runs` reads and changes them; `storage.submission`, `storage.decisions` and
-`storage.stopping` are what people ask for, `storage.leases` what a worker does.
+`storage.stopping` are what people ask for, `storage.claims` and `storage.leases` what a worker
+does.
 """
 
 import time

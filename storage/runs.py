@@ -2,8 +2,8 @@
 
 The lease is on the thread, and each claim of it raises the epoch. Entering runs is in
 `storage.submission`, deciding what they ask in `storage.decisions`, ending them from outside in
-`storage.stopping`, driving them in `storage.leases`; how it all lies in the table is in
-`storage.run_layout`.
+`storage.stopping`, driving them in `storage.claims` and `storage.leases`; how it all lies in the
+table is in `storage.run_layout`.
 """
 
 import time

@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from graph import Context, Orchestrator
 from graph.drive import Drive, take
 from graph.settings import Settings
+from storage.claims import MOST_TRIES
 from storage.errors import Conflict, InvalidInput, LeaseLost, NotAllowed, Unavailable
-from storage.leases import MOST_TRIES, Ownership
+from storage.leases import Ownership
 from storage.ports import Absent, Item, Put
 from storage.records import Run
 from tools.registry import Plan, Registry, Safety, plans

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from graph import Orchestrator
 from scripts.cli import app
+from storage.claims import MOST_TRIES, claim
 from storage.errors import Conflict
-from storage.leases import MOST_TRIES, claim
 from storage.records import Budget
 from tests.graph.conftest import LEASE, SUPPLY
 from tests.graph.stage import until

@@ -9,9 +9,10 @@ from typing import Any
 
 from langgraph.checkpoint.base import create_checkpoint, empty_checkpoint
 
+from storage.claims import claim
 from storage.fence import FencedSaver
 from storage.keys import key
-from storage.leases import Ownership, claim
+from storage.leases import Ownership
 from storage.ports import Table
 from storage.records import Identity, Interrupt, Run, RunStatus
 from storage.run_layout import DUE, QUEUED

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from storage.claims import MOST_TRIES
 from storage.decisions import decide
 from storage.errors import Conflict, OtherVersion, TooLarge, Unavailable
 from storage.fence import Fences
-from storage.leases import MOST_TRIES, Ownership
+from storage.leases import Ownership
 from storage.records import Answer, Identity, Interrupt, RunStatus, Usage
 from storage.runs import RunStore
 from storage.stopping import retry, stop
@@ -369,7 +370,7 @@ class TestAClaimInVain:
     ) -> None:
         enter(runs, ann)
         with monkeypatch.context() as broken:
-            broken.setattr("storage.leases.record_fence", self.fails)
+            broken.setattr("storage.claims.record_fence", self.fails)
             for _ in range(MOST_TRIES + 1):
                 with pytest.raises(Unavailable):
                     take(runs)
@@ -391,7 +392,7 @@ class TestAClaimInVain:
             others.append(take(runs))
             return self.fails()
 
-        monkeypatch.setattr("storage.leases.record_fence", slow)
+        monkeypatch.setattr("storage.claims.record_fence", slow)
         with pytest.raises(Unavailable):
             take(runs, seconds=-1)
         others[0].check()

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from storage.audit import AuditLog, append_action, chain, new_event
+from storage.claims import MOST_TRIES, claim
 from storage.decisions import decide
 from storage.errors import Busy, Conflict, Leased, LeaseLost, NotFound
-from storage.leases import MOST_TRIES, Ownership, claim
+from storage.leases import Ownership
 from storage.ports import Item, Put
 from storage.records import Answer, Identity, Interrupt, Run
 from storage.run_layout import Decided

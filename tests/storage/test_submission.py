@@ -6,10 +6,10 @@ from typing import Final
 import pytest
 
 from storage.audit import AuditLog
+from storage.claims import MOST_TRIES
 from storage.decisions import decide
 from storage.errors import Busy, Conflict, LeaseLost, Queued, TooLarge
 from storage.keys import key
-from storage.leases import MOST_TRIES
 from storage.ports import Action, Put
 from storage.records import Identity, Interrupt
 from storage.run_layout import MOST_ENTERED_BYTES, Kept

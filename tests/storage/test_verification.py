@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from storage.audit import Head, append_action, chain
+from storage.claims import claim
 from storage.decisions import decide
 from storage.keys import key
-from storage.leases import claim
 from storage.ports import Item
 from storage.records import Answer, Identity, Interrupt, Run
 from storage.runs import RunStore

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from storage.audit import AuditLog
+from storage.claims import claim
 from storage.errors import ConditionFailed, Conflict, LeaseLost, NotAllowed, Unavailable
-from storage.leases import claim
 from storage.objects import ObjectStore
 from storage.ports import Absent, Action, Item, Put, VersionIs
 from storage.records import Identity, Run
