@@ -7,7 +7,7 @@ verbatim piece of its excerpt that cuts no word.
 
 It must never hold a list of kinds of clauses or of phrases for them: what it knows is English, and
 statistics of the excerpts themselves. Next: `nodes/reading_question.py` reads the question,
-`nodes/reading_score.py` weighs sentences, `nodes/reading_types.py` finds dates and names.
+`nodes/reading_score.py` weighs sentences, `tools/openings.py` finds dates and names.
 """
 
 import math
@@ -19,7 +19,7 @@ from typing import Final
 from nodes.reading_question import Question, read_question
 from nodes.reading_score import Scorer
 from nodes.reading_text import Unit, akin, stems, terms, units
-from nodes.reading_types import DATE, document_dates, parties, titles
+from tools.openings import DATE, document_dates, parties, titles
 from tools.passages import Span
 
 LONGEST: Final = 600

@@ -14,7 +14,7 @@ from typing import Final
 
 from nodes.reading_question import Question
 from nodes.reading_text import FUNCTION, Unit, akin, content, operative
-from nodes.reading_types import AMOUNT, DATE, PERIOD
+from tools.openings import AMOUNT, DATE, PERIOD
 
 CONSIDERED: Final = 20
 """Sentences that are weighed in full, the most promising by their words alone."""

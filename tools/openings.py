@@ -3,7 +3,7 @@
 The patterns are of English business writing in general: how a date is written, where a title
 stands, how a preamble names those between whom something is made. They must never name a kind of
 clause. Every function returns stretches of the text it was given, never a normalised value.
-Next: `nodes/reading.py` decides when to ask for them.
+Next: `nodes/reading.py` decides when to quote them, `tools/cards.py` what to keep of them.
 """
 
 import re
