@@ -2,8 +2,9 @@
 
 The patterns are of English business writing in general: how a date is written, where a title
 stands, how a preamble names those between whom something is made. They must never name a kind of
-clause. Every function returns stretches of the text it was given, never a normalised value.
-Next: `nodes/reading.py` decides when to quote them, `tools/cards.py` what to keep of them.
+clause. Every function returns stretches of the text it was given, never a normalised value:
+`tools/values.py` makes those. Next: `nodes/reading.py` decides when to quote them, `tools/cards.py`
+what to keep of them.
 """
 
 import re
@@ -13,21 +14,26 @@ from typing import Final
 
 from tools.passages import Span, is_heading, sentences
 
-_MONTH: Final = (
+MONTH: Final = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
     r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
 )
 _BLANK: Final = r"_+|\[[^\]]{0,6}\]"  # what a form leaves open
 _ORDINAL: Final = r"\s?(?:st|nd|rd|th|t\s?h)"
+SPELLED_DAY: Final = (
+    r"(?:(?:twenty[\s-])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth"
+    r"|eleventh|twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth"
+    r"|thirty[\s-]first)"
+)
 DATE: Final = re.compile(
     rf"""
-      \b{_MONTH}\s+(?:\d{{1,2}}\b{_ORDINAL}?|\d{{1,2}}{_ORDINAL}|{_BLANK})\s*,?\s*(?:\d{{4}}|{_BLANK})
-    | (?:\b\d{{1,2}}{_ORDINAL}?|{_BLANK})\s+day\s+of\s+(?:{_MONTH}|{_BLANK})
+      \b{MONTH}\s+(?:\d{{1,2}}\b{_ORDINAL}?|\d{{1,2}}{_ORDINAL}|{_BLANK})\s*,?\s*(?:\d{{4}}|{_BLANK})
+    | (?:\b(?:\d{{1,2}}{_ORDINAL}?|{SPELLED_DAY})|{_BLANK})\s+day\s+of\s+(?:{MONTH}|{_BLANK})
         (?:\s*,?\s*(?:\d{{4}}|{_BLANK}))?(?:,\s+in\s+the\s+year\s+(?:\d{{4}}|{_BLANK}))?
-    | \b\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH}\s*,?\s+\d{{4}}
+    | \b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{MONTH}\s*,?\s+\d{{4}}
     | \b\d{{1,2}}([/.-])\d{{1,2}}\1(?:\d{{4}}|\d{{2}})\b
     | \b\d{{4}}-\d{{2}}-\d{{2}}\b
-    | \b{_MONTH}\s+\d{{4}}\b
+    | \b{MONTH}\s+\d{{4}}\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -131,16 +137,16 @@ _JOINER: Final = re.compile(
     re.IGNORECASE,
 )
 _AND: Final = re.compile(r"\band\s+(?=[A-Z])")
-_DESCRIBED: Final = re.compile(
+DESCRIBED: Final = re.compile(
     r",?\s+(?:an?\s|having|located|with\s|whose|organi[sz]ed|incorporated|formed|doing|duly|at\s"
     r"|company\s+number|residing|for\s|formerly)|,\s(?!(?:Inc|LLC|L\.|Ltd|Corp|LP|PLC|S\.A|N\.A))|\s\("
 )
-_LEGAL: Final = (
+LEGAL: Final = (
     r"Incorporated|Inc|Corporation|Corp|LLC|L\.L\.C|Limited|Ltd|LP|L\.P|LLP|PLC|GmbH|AG|S\.A|N\.V"
     r"|B\.V|Pty|Company|Co|Partnership|Association|University|Foundation|Trust|Bank"
 )
 _MORE_NAME: Final = r"(?:,?\s+(?:(?:of|and|the|de|&)\s+)?[A-Z(&][\w.&'’()-]*){0,8}?"
-COMPANY: Final = re.compile(rf"[A-Z][\w.&'’-]*{_MORE_NAME},?\s+(?:{_LEGAL}|{_LEGAL.upper()})\b\.?")
+COMPANY: Final = re.compile(rf"[A-Z][\w.&'’-]*{_MORE_NAME},?\s+(?:{LEGAL}|{LEGAL.upper()})\b\.?")
 """A name that ends in a legal form, however many words stand before it."""
 _ARTICLE: Final = re.compile(r"\b[Aa]n?\s+$")
 _BEGINS_NAME: Final = re.compile(
@@ -210,7 +216,7 @@ def _called(text: str, start: int, end: int) -> Iterator[Party]:
         if match.end() - begin <= LONGEST_NAME:
             yield Party(Span(begin, match.end()), name)
             continue
-        after = _DESCRIBED.search(described)
+        after = DESCRIBED.search(described)
         length = after.start() if after else len(described)
         yield Party(Span(begin, begin + min(length, LONGEST_NAME)), name)
 
