@@ -4,16 +4,16 @@ The commands are in `scripts/commands`; what a command needs is imported when it
 comes at once.
 """
 
-from scripts.commands import decisions, documents, runs, service
+from scripts.commands import decisions, documents, evaluate, runs, service
 from scripts.commands.base import app
 
-__all__ = ["app", "decisions", "documents", "runs", "service"]
+__all__ = ["app", "decisions", "documents", "evaluate", "runs", "service"]
 
 # As one comes to need them; `--help` lists them so.
 _ORDER = (
     *("demo", "up", "add", "ask", "search", "page", "runs", "show", "resume", "cancel"),
     "fork",
-    *("approve", "reject", "settle", "feedback", "worker", "setup", "doctor"),
+    *("approve", "reject", "settle", "feedback", "evaluate", "worker", "setup", "doctor"),
 )
 app.registered_commands.sort(key=lambda each: _ORDER.index(each.callback.__name__))  # type: ignore[union-attr]
 

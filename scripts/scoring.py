@@ -3,7 +3,8 @@
 The rules: at most `COUNTED` quotes of an answer count, each cut at `LONGEST` characters. Quote and
 label are compared on letters and digits alone. A label of `SHORT` or more of them is hit when the
 longest stretch that both share is at least half of the shorter one; a shorter label must stand at
-word boundaries in a quote of at most `BRIEF` characters.
+word boundaries in a quote of at most `BRIEF` characters. Where a category asks for a value, the one
+that the quotes state is compared with the label's by the rules of `scripts/scoring_values.py`.
 
 It must never know how an answer came about: it sees quotes and labels. Next: `scripts/evaluate.py`
 asks the product and prints what this counts.
@@ -14,6 +15,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from scripts.scoring_values import ValueKind, value_right
 
 COUNTED, LONGEST, BRIEF, SHORT = 3, 600, 120, 20
 
@@ -92,11 +95,15 @@ class Case:
     document: str
     spans: Sequence[str]
     quotes: Sequence[str]
+    answer: str = ""
+    """What the labelled spans come to: "5/8/14", "Nevada"."""
+    value: ValueKind | None = None
+    """What kind of value that is; None: it is not compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Counts over some cases, and the three rates that they give. A rate of nothing is NaN."""
+    """Counts over some cases, and the four rates that they give. A rate of nothing is NaN."""
 
     present: int = 0
     found: int = 0
@@ -104,6 +111,8 @@ class Score:
     silent: int = 0
     quotes: int = 0
     right: int = 0
+    valued: int = 0
+    agreed: int = 0
 
     def __add__(self, other: "Score") -> "Score":
         return Score(
@@ -113,6 +122,8 @@ class Score:
             self.silent + other.silent,
             self.quotes + other.quotes,
             self.right + other.right,
+            self.valued + other.valued,
+            self.agreed + other.agreed,
         )
 
     @property
@@ -130,12 +141,18 @@ class Score:
         """Of the documents without the clause, the share for which nothing is quoted."""
         return self.silent / self.absent if self.absent else math.nan
 
+    @property
+    def agreement(self) -> float:
+        """Of the labels that give a value, the share whose value the quotes state."""
+        return self.agreed / self.valued if self.valued else math.nan
+
 
 def score_case(case: Case) -> Score:
     """Count one case."""
     quotes = [quote for quote in case.quotes[:COUNTED] if quote.strip()]
     right = sum(any(hits(quote, span) for span in case.spans) for quote in quotes)
     present = bool(case.spans)
+    agrees = value_right(case.value, case.answer, case.quotes) if case.value and present else None
     return Score(
         present=int(present),
         found=int(right > 0),
@@ -143,6 +160,8 @@ def score_case(case: Case) -> Score:
         silent=int(not present and not quotes),
         quotes=len(quotes),
         right=right,
+        valued=int(agrees is not None),
+        agreed=int(agrees is True),
     )
 
 
