@@ -35,8 +35,6 @@ LEASE_SECONDS: Final[dict[Backend, float]] = {"embedded": 1.5, "aws": 4.0}
 ENDS_A_BLOW: Final = 2
 """Runs that end from one blow to the next: however slow the machine is, no run meets so many
 without a step forward that it is given up."""
-PATIENCE: Final = 300.0
-"""Seconds in which at least one run has to end, and workers that are told to."""
 children = multiprocessing.get_context("forkserver")
 children.set_forkserver_preload(["__main__", "scripts.chaos"])
 
@@ -124,7 +122,7 @@ class Herd:
             with suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGTERM)
         for child in self._at_work:
-            child.join(PATIENCE)
+            child.join(tally.PATIENCE)
 
 
 def disturbed(ground: Ground, runs: int, threads: int, seed: int) -> tuple[list[str], str]:
@@ -134,13 +132,10 @@ def disturbed(ground: Ground, runs: int, threads: int, seed: int) -> tuple[list[
         with opened(place.workspace, ground.settings(place)) as desk:
             entered = tally.enter(desk, threads, runs)
             since, spared = time.monotonic(), runs
-            before, moved = runs, since
             chance = random.Random(seed)
             herd = Herd(ground, place, chance)
             try:
-                while (left := tally.left(desk, entered)) and time.monotonic() - moved < PATIENCE:
-                    if left < before:
-                        before, moved = left, time.monotonic()
+                for left in tally.counted_down(desk, entered):
                     print(
                         f"\r{ground.name}: {left} runs left ", end="", file=sys.stderr, flush=True
                     )

@@ -19,10 +19,10 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from threading import Lock
 from typing import Annotated, Any, Final
 
@@ -41,9 +41,8 @@ from tests.faults import Fault, Faults, Request, hangs_up, passes, refuses
 PROBABILITY: Final = 0.2
 THREADS: Final = 40
 CONCURRENCY: Final = 32
-PATIENCE: Final = 1200.0
 LEASE_SECONDS: Final = 15.0
-READ_SECONDS: Final = 0.7
+READ_SECONDS: Final = 1.5
 """How long the clients wait for an answer that comes too late."""
 _READS: Final = ("GetItem", "Query", "BatchGetItem", "GET", "HEAD", "ReceiveMessage")
 
@@ -142,22 +141,21 @@ def at_random(ground: Ground, runs: int, seed: int) -> tuple[str, list[str]]:
         with opened(place.workspace, settings) as desk:
             entered = tally.enter(desk, min(THREADS, runs), runs)
             with proxied(ground, storm.at_random) as endpoint:
-                _drive(ground, place, endpoint, lambda: not tally.left(desk, entered))
+                _drive(ground, place, endpoint, tally.counted_down(desk, entered))
             wrong = [*tally.wrong(desk, entered), *_wrong_tries(desk, entered)]
     done = f"{storm.errors} of {storm.calls} calls failed, {runs} runs"
     return done, wrong
 
 
-def _drive(ground: Ground, place: Place, endpoint: str, finished: Callable[[], bool]) -> None:
-    """Have a worker behind the proxy drive all runs."""
+def _drive(ground: Ground, place: Place, endpoint: str, left: Iterator[int]) -> None:
+    """Have a worker behind the proxy drive the runs, for as long as some are left."""
     environment = ground.environment(place, lease=LEASE_SECONDS, endpoint=endpoint)
     environment["AFFIDAVIT_POLICY"] = str(place.home / "policy.yaml")
     options = {"concurrency": CONCURRENCY, "read_seconds": READ_SECONDS}
     args = (environment, place.workspace, place.home / "log")
     worker: Any = children.Process(target=work, args=args, kwargs=options)
     worker.start()
-    deadline = time.monotonic() + PATIENCE
-    while not finished() and time.monotonic() < deadline and worker.is_alive():
+    for _ in takewhile(lambda _: worker.is_alive(), left):
         time.sleep(0.5)
     os.kill(worker.pid, signal.SIGTERM)
     worker.join(60)

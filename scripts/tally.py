@@ -30,6 +30,8 @@ from tools.registry import Plan, Registry, plans
 GRAPH: Final = "tally"
 SECONDS: Final = "TALLY_MODEL_SECONDS"
 """A variable: how long the model thinks."""
+PATIENCE: Final = 300.0
+"""Seconds in which at least one run has to end, and workers that are told to."""
 POLICY: Final = "rules: [{verdict: allow, tool: count_run}]"
 """What is counted is the effect of a run, and nobody has to be asked."""
 
@@ -117,6 +119,15 @@ def left(desk: Orchestrator, entered: Mapping[str, Sequence[str]]) -> int:
     return sum(not _ended(entry) for entry in desk.runs.list(limit=count))
 
 
+def counted_down(desk: Orchestrator, entered: Mapping[str, Sequence[str]]) -> Iterator[int]:
+    """Yield how many of the runs have not ended, until all have, or none does for too long."""
+    least, moved = sum(map(len, entered.values())) + 1, time.monotonic()
+    while (now := left(desk, entered)) and time.monotonic() - moved < PATIENCE:
+        if now < least:
+            least, moved = now, time.monotonic()
+        yield now
+
+
 def _ended(entry: Mapping[str, Any]) -> bool:
     return entry["status"] in ("success", "error", "timeout", "cancelled")
 
@@ -191,7 +202,8 @@ def _wrong_checkpoints(desk: Orchestrator, thread: str, names: Sequence[str]) ->
     of_runs = [str(each.metadata.get("run_id")) for each in reversed(history)]
     if list(dict.fromkeys(of_runs)) != list(names):
         yield f"{thread}: its checkpoints are of {list(dict.fromkeys(of_runs))}"
-    said = [str(m.content) for m in history[0].checkpoint["channel_values"]["messages"]]
+    values = history[0].checkpoint["channel_values"] if history else {}
+    said = [str(message.content) for message in values.get("messages", [])]
     expected = [
         text
         for name in names
