@@ -1,6 +1,7 @@
 """What an orchestrator groups: documents, runs, audit, feedback, operations."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from storage.records import (
 )
 from storage.sources import Source, sources
 from storage.verification import verify_run
+from tools.library import Added
 from tools.policy import guarded
 
 
@@ -33,19 +35,25 @@ class Documents:
         *,
         name: str | None = None,
         version_of: str = "",
+        password: str = "",
     ) -> Document:
         """Add a file, an object at `s3://bucket/key`, or bytes under a name.
 
         The same bytes are the same document. Every file is recorded: look at the document's
-        `status` and `reason`. With `version_of` it is the newest version of that document, whose
-        earlier versions stay readable and citable.
+        `status` and `reason`, and at the documents of which `attachments` has the ids. With
+        `version_of` it is the newest version of that document, whose earlier versions stay
+        readable and citable.
+
+        A document that is `locked` becomes readable when it is added again with its password. The
+        password is kept nowhere; the text that it opens is kept as that of any other document.
 
         Raises:
             NotFound: there is no such file, object or document.
             InvalidInput: it cannot be read, is not one file, or bytes come without a name.
             Conflict: the bytes are an earlier version, or another document already.
         """
-        return self.add_new(source, name=name, version_of=version_of)[0]
+        added = self.add_new(source, name=name, version_of=version_of, password=password)
+        return added.document
 
     def add_new(
         self,
@@ -53,19 +61,21 @@ class Documents:
         *,
         name: str | None = None,
         version_of: str = "",
-    ) -> tuple[Document, bool]:
-        """Add a file as `add` does; return also whether it is new."""
-        add, identity = self._resources.library.add, self._resources.identity
+        password: str = "",
+    ) -> Added:
+        """Add a file as `add` does; return also whether it is new, and what is attached to it."""
+        identity = self._resources.identity
+        add = partial(self._resources.library.add, version_of=version_of, password=password)
         if isinstance(source, bytes):
             if not name:
                 raise InvalidInput("Bytes are added under a name: add(data, name='lease.pdf').")
-            return add(source, name, identity, version_of=version_of)
+            return add(source, name, identity)
         if not isinstance(source, Source):
             found = [*islice(sources(source), 2)]
             if len(found) != 1:
                 raise InvalidInput(f"{source} is not one file: add its files one by one.")
             (source,) = found
-        return add(source.read(), name or source.name, identity, version_of=version_of)
+        return add(source.read(), name or source.name, identity)
 
     def index(self) -> None:
         """Make what was added searchable now; otherwise the first search does it."""

@@ -8,8 +8,8 @@ from rich.progress import track
 from graph import Orchestrator
 from scripts import printing
 from storage.errors import AffidavitError, NotFound
-from storage.records import Document
 from storage.sources import Source, sources
+from tools.library import Added
 
 AT_ONCE = 2
 
@@ -33,13 +33,13 @@ def find(places: Sequence[str]) -> list[Source]:
 
 
 def add_all(
-    desk: Orchestrator, found: Sequence[Source], version_of: str = ""
-) -> tuple[list[tuple[Document, bool]], list[str]]:
-    """Add all, then index; return the documents, each with whether it is new, and what failed."""
+    desk: Orchestrator, found: Sequence[Source], version_of: str = "", password: str = ""
+) -> tuple[list[Added], list[str]]:
+    """Add all, then index; return what became of each file, and what failed."""
 
-    def add(source: Source) -> tuple[Document, bool] | str:
+    def add(source: Source) -> Added | str:
         try:
-            return desk.documents.add_new(source, version_of=version_of)
+            return desk.documents.add_new(source, version_of=version_of, password=password)
         except AffidavitError as error:
             return str(error)
 

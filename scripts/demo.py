@@ -12,7 +12,8 @@ from rich.progress import track
 
 from graph import Orchestrator
 from scripts import printing, progress
-from storage.records import Document, Identity, Run
+from storage.records import Identity, Run
+from tools.library import Added
 
 WORKSPACE: Final = "demo"
 SAMPLES: Final = ("lease.pdf", "supply-agreement.docx", "annual-report.pdf", "travel-policy.md")
@@ -47,7 +48,7 @@ def run_demo() -> int:
 def _add_samples(desk: Orchestrator) -> None:
     printing.out.rule("Four documents")
     folder = files("scripts.samples")
-    added: list[tuple[Document, bool]] = []
+    added: list[Added] = []
     for name in track(SAMPLES, "Adding", console=printing.err, transient=True):
         with as_file(folder.joinpath(name)) as path:
             added.append(desk.documents.add_new(path))

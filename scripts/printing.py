@@ -1,13 +1,14 @@
 """How the command line shows things to people: tables, answers with their quotes, questions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from storage.records import Document, Interrupt, Passage, Run
+from storage.records import Interrupt, Passage, Run
 from storage.times import utc
+from tools.library import Added
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
@@ -43,15 +44,17 @@ def coloured(status: str) -> str:
     return f"[{colour}]{escape(status)}[/{colour}]"
 
 
-def documents(added: Sequence[tuple[Document, bool]]) -> None:
-    """Print documents, with what is to be known of each."""
-    for document, new in added:
-        out.print(
-            f"{'new' if new else 'known':5}  {coloured(document.status)}  "
-            f"{document.pages} pages  {document.id}  {escape(document.name)}"
-        )
-        if document.reason:
-            out.print(f"       [dim]{escape(document.reason)}[/dim]")
+def documents(added: Iterable[Added]) -> None:
+    """Print documents with what is to be known of each, and below it what is attached to it."""
+    for each in added:
+        for inner, _ in each.with_attachments():
+            document = inner.document
+            out.print(
+                f"{'new' if inner.new else 'known':5}  {coloured(document.status)}  "
+                f"{document.pages} pages  {document.id}  {escape(document.name)}"
+            )
+            if document.reason:
+                out.print(f"       [dim]{escape(document.reason)}[/dim]")
 
 
 def run(found: Run) -> None:

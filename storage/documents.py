@@ -5,17 +5,23 @@ original's bytes and written first; one transaction then makes the document exis
 before it, nothing was added, and adding again finds the objects there. Identical bytes in a
 workspace are one document: its id is made from their hash, and the first name is kept. A new
 version of a document takes its place in the catalogue; the older ones stay readable by their hash.
+
+What a `ready` version says never changes. One that is not may be read again, with a password or by
+a newer reader; its pages are then another object under `pages/{sha256}/`, since an object is
+written once and somebody may just be reading the former one.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
-from functools import lru_cache
+from threading import Lock
 from typing import Any, Final, cast
+
+from cachetools import LRUCache
 
 from storage.errors import ConditionFailed, Conflict, NotFound
 from storage.keys import key
-from storage.ports import Absent, Blobs, Item, Put, Table, VersionIs
+from storage.ports import Absent, Blobs, FieldIs, Item, Put, Table, VersionIs
 from storage.records import Document, Page
 
 CATALOGUE: Final = "documents"
@@ -32,6 +38,10 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _json(pages: list[Page]) -> bytes:
+    return json.dumps([page.model_dump() for page in pages], ensure_ascii=False).encode()
+
+
 class DocumentStore:
     """The documents of a workspace."""
 
@@ -39,8 +49,9 @@ class DocumentStore:
         self._table = table
         self._originals = originals
         self._artifacts = artifacts
-        # Pages never change, and an answer reads the same ones again and again.
-        self._cached = lru_cache(maxsize=_PAGES_CACHED)(self._load_pages)
+        # An answer reads the same pages again and again. Only what cannot change is kept.
+        self._cached: LRUCache[str, list[Page]] = LRUCache(_PAGES_CACHED)
+        self._lock = Lock()
 
     def find(self, sha256: str) -> Document | None:
         """Return the document that has these bytes, or None."""
@@ -115,18 +126,57 @@ class DocumentStore:
             raise Conflict(f"{before.name} has got another version meanwhile.") from None
         return document
 
-    def _enter(self, document: Document, pages: list[Page], parser: str, version: int) -> None:
+    def read_by(self, sha256: str) -> str:
+        """Return the version of the reader that read a version of a document.
+
+        Raises:
+            NotFound: there is no such version in this workspace.
+        """
+        return cast(str, self._version(sha256).body.get("parser", ""))
+
+    def read_again(self, document: Document, pages: list[Page], parser: str) -> Document:
+        """Replace what was read of the newest version of a document that was not `ready`.
+
+        Raises:
+            NotFound: there is no such document in this workspace.
+            Conflict: it has become another meanwhile, or has been read by someone else.
+        """
+        item = self._item(document.id)
+        before = Document.model_validate(item.body)
+        if before.sha256 != document.sha256 or before.status == "ready":
+            raise Conflict(f"{before.name} has been read meanwhile.")
+        try:
+            self._enter(document, pages, parser, item.version, again=True)
+        except ConditionFailed:
+            raise Conflict(f"{before.name} has changed meanwhile.") from None
+        return document
+
+    def _enter(
+        self,
+        document: Document,
+        pages: list[Page],
+        parser: str,
+        version: int,
+        *,
+        again: bool = False,
+    ) -> None:
         """Store a document with its newest version, if it is at this version of its entry."""
-        name = f"pages/{document.sha256}/{parser}.json"
-        text = json.dumps([page.model_dump() for page in pages], ensure_ascii=False)
-        self._artifacts.put(name, text.encode())
+        text = _json(pages)
+        name = f"pages/{document.sha256}/{sha256_of(text)[:20]}.json"
+        self._artifacts.put(name, text)
         body = document.model_dump(mode="json")
-        bytes_: dict[str, Any] = {"document_id": document.id, "pages": name}
+        bytes_: dict[str, Any] = {
+            "document_id": document.id,
+            "pages": name,
+            "parser": parser,
+            "final": document.status == "ready",
+        }
         entry = Item(key("document", document.id), "document", body, version + 1)
+        of_bytes = Item(key("version", document.sha256), "document", bytes_)
         self._table.transact(
             [
                 Put(entry, VersionIs(version) if version else Absent()),
-                Put(Item(key("version", document.sha256), "document", bytes_), Absent()),
+                Put(of_bytes, FieldIs("document_id", document.id) if again else Absent()),
                 Put(Item(CATALOGUE, key(int(document.added_at * 1000), document.id), body)),
             ]
         )
@@ -137,14 +187,23 @@ class DocumentStore:
         Raises:
             NotFound: there is no such version in this workspace.
         """
-        return self._cached(sha256)
+        with self._lock:
+            known = self._cached.get(sha256)
+        if known is not None:
+            return known
+        item = self._version(sha256)
+        text = self._artifacts.get(cast(str, item.body["pages"]))
+        pages = [Page.model_validate(page) for page in json.loads(text)]
+        if item.body.get("final"):
+            with self._lock:
+                self._cached[sha256] = pages
+        return pages
 
-    def _load_pages(self, sha256: str) -> list[Page]:
+    def _version(self, sha256: str) -> Item:
         item = self._table.get(key("version", sha256), "document")
         if item is None:
             raise NotFound(f"There is no version {sha256!r} in this workspace.")
-        text = self._artifacts.get(cast(str, item.body["pages"]))
-        return [Page.model_validate(page) for page in json.loads(text)]
+        return item
 
     def page(self, document: Document, number: int, sha256: str = "") -> Page:
         """Return a page by its number, which counts from 1, of the newest or another version.

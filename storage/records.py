@@ -61,6 +61,8 @@ class Document(Record):
     added_by: str = ""
     older: list[str] = Field(default_factory=list)
     """The SHA-256 of its earlier versions, oldest first; they stay readable."""
+    attachments: list[str] = Field(default_factory=list)
+    """The ids of the documents that what is attached to it became, in its order."""
 
 
 class Passage(Record):

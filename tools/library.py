@@ -7,6 +7,8 @@ search, and can be deleted at any time.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -14,6 +16,7 @@ from threading import Lock
 from storage.documents import DocumentStore, document_id, sha256_of
 from storage.errors import Conflict, NotFound
 from storage.records import Document, Identity, Page, Passage
+from tools.parsers.result import Parsed
 from tools.parsing import PARSER_VERSION
 from tools.sandbox import Sandbox
 from tools.search import Hit, Index, IndexedDocument
@@ -23,6 +26,24 @@ _AT_ONCE = 32
 _INSIDE = " › "
 _MOST_DEEP = 5
 """How many files a document may lie inside of each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a file that was added."""
+
+    document: Document
+    new: bool
+    """It was not there before; reading it again does not make it new."""
+    attachments: tuple["Added", ...] = ()
+    """What became of the files that are attached to it."""
+
+    def with_attachments(self) -> "Iterator[tuple[Added, str]]":
+        """Yield it and all that lies inside of it, each with the id of what it is attached to."""
+        yield self, ""
+        for attachment in self.attachments:
+            for each, holder in attachment.with_attachments():
+                yield each, holder or self.document.id
 
 
 class Library:
@@ -50,34 +71,47 @@ class Library:
             self._sandbox.close()
 
     def add(
-        self, data: bytes, name: str, identity: Identity, *, version_of: str = ""
-    ) -> tuple[Document, bool]:
-        """Add a file, or a new version of a document; return the document, and whether it is new.
+        self,
+        data: bytes,
+        name: str,
+        identity: Identity,
+        *,
+        version_of: str = "",
+        password: str = "",
+    ) -> Added:
+        """Add a file, or a new version of a document.
 
         Every file is recorded, whatever its status. Identical bytes are one document. What is
-        attached to a mail becomes documents of its own, before the mail is one.
+        attached to a mail becomes documents of its own, before the mail is one. What was `locked`
+        is read again when it is added with a password, and what was not `ready` for any reason
+        when the readers have become better; so is what is attached to what is added again.
+
+        The password opens what is locked, attachments too; it is kept nowhere.
 
         Raises:
             NotFound: there is no document of which it could be a version.
-            Conflict: the bytes are an earlier version, or another document already.
+            Conflict: the bytes are an earlier version, or another document already; or somebody
+                else has just read the document again.
         """
         sha256 = sha256_of(data)
         if version_of:
             self.store.get(version_of)
-        if found := self.store.find(sha256):
-            if version_of and (found.id, found.sha256) != (version_of, sha256):
-                raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
-            return found, False
-        self.store.keep_original(sha256, data)
-        with self._lock:
-            sandbox = self._sandbox
-        parsed = sandbox.parse(data, name)
-        reason = parsed.reason
-        if parsed.attachments and name.count(_INSIDE) >= _MOST_DEEP:
-            reason = f"{reason} What is attached to it lies too deep and was not added.".strip()
-        else:
-            for each in parsed.attachments:
-                self.add(each.data, f"{name}{_INSIDE}{each.name}", identity)
+        found = self.store.find(sha256)
+        if found is None:
+            self.store.keep_original(sha256, data)
+            return self._add_new(data, name, identity, version_of, password)
+        if version_of and (found.id, found.sha256) != (version_of, sha256):
+            raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
+        if found.sha256 != sha256:  # an earlier version stays as it is
+            return Added(found, new=False)
+        return self._add_again(found, identity, password)
+
+    def _add_new(
+        self, data: bytes, name: str, identity: Identity, version_of: str, password: str
+    ) -> Added:
+        parsed = self._parse(data, name, password)
+        attached, reason = self._attached(parsed, name, identity, password)
+        sha256 = sha256_of(data)
         document = Document(
             id=document_id(sha256),
             name=name,
@@ -89,12 +123,74 @@ class Library:
             size=len(data),
             added_at=time.time(),
             added_by=identity.name,
+            attachments=_ids(attached),
         )
         if version_of:
             added = self.store.add_version(version_of, document, parsed.pages, PARSER_VERSION)
-            return added, True
+            return Added(added, True, attached)
         added = self.store.add(document, parsed.pages, PARSER_VERSION)
-        return added, added == document
+        return Added(added, added == document, attached)
+
+    def _add_again(
+        self, found: Document, identity: Identity, password: str, depth: int = 0
+    ) -> Added:
+        """Read a document again if it may be worth it, and what is attached to it."""
+        if self._is_worth_reading_again(found, password):
+            return self._read_again(found, identity, password)
+        attached = []
+        for each in found.attachments if depth < _MOST_DEEP else ():
+            with suppress(NotFound):  # it has been erased
+                inner = self.store.get(each)
+                attached.append(self._add_again(inner, identity, password, depth + 1))
+        return Added(found, False, tuple(attached))
+
+    def _is_worth_reading_again(self, found: Document, password: str) -> bool:
+        if found.status == "ready":
+            return False
+        if found.status == "locked" and password:
+            return True
+        read_by = self.store.read_by(found.sha256)
+        return not read_by.isdigit() or int(read_by) < int(PARSER_VERSION)
+
+    def _read_again(self, found: Document, identity: Identity, password: str) -> Added:
+        parsed = self._parse(self.store.original(found.sha256), found.name, password)
+        if found.status == parsed.status == "locked":
+            # That a password was tried in vain is told to who tried it, and to nobody else.
+            return Added(found.model_copy(update={"reason": parsed.reason}), False)
+        attached, reason = self._attached(parsed, found.name, identity, password)
+        document = found.model_copy(
+            update={
+                "media_type": parsed.media_type,
+                "status": parsed.status,
+                "reason": reason,
+                "pages": len(parsed.pages),
+                "attachments": _ids(attached),
+            }
+        )
+        read = self.store.read_again(document, parsed.pages, PARSER_VERSION)
+        if found.pages:
+            with self._lock:
+                self._index.remove(found.id)  # what it held was what had been saved of it
+        return Added(read, False, attached)
+
+    def _parse(self, data: bytes, name: str, password: str) -> Parsed:
+        with self._lock:
+            sandbox = self._sandbox
+        return sandbox.parse(data, name, password)
+
+    def _attached(
+        self, parsed: Parsed, name: str, identity: Identity, password: str
+    ) -> tuple[tuple[Added, ...], str]:
+        """Add what is attached to a file; return it, and what is to be said of the file."""
+        if parsed.attachments and name.count(_INSIDE) >= _MOST_DEEP:
+            names = ", ".join(each.name for each in parsed.attachments)
+            told = f"What is attached to it lies too deep and was not added: {names}."
+            return (), f"{parsed.reason} {told}".strip()
+        added = [
+            self.add(each.data, f"{name}{_INSIDE}{each.name}", identity, password=password)
+            for each in parsed.attachments
+        ]
+        return tuple(added), parsed.reason
 
     def outdated(self, versions: Sequence[str]) -> list[Document]:
         """Return the documents of which some of the versions are not the newest any more."""
@@ -133,10 +229,13 @@ class Library:
     def passages(self, hits: Sequence[Hit]) -> list[Passage]:
         """Return hits with their texts; each document is looked up once."""
         named = {each: self.store.get(each) for each in {hit.document_id for hit in hits}}
-        return [self._passage(named[hit.document_id], hit) for hit in hits]
+        pages = {each: self.store.pages(each) for each in {hit.sha256 for hit in hits}}
+        return [
+            self._passage(named[hit.document_id], pages[hit.sha256][hit.page - 1], hit)
+            for hit in hits
+        ]
 
-    def _passage(self, document: Document, hit: Hit) -> Passage:
-        page = self.store.pages(hit.sha256)[hit.page - 1]
+    def _passage(self, document: Document, page: Page, hit: Hit) -> Passage:
         return Passage(
             document_id=hit.document_id,
             document=document.name,
@@ -167,3 +266,7 @@ class Library:
                 yield self.store.get(each)
             except NotFound:
                 continue
+
+
+def _ids(added: Sequence[Added]) -> list[str]:
+    return list(dict.fromkeys(each.document.id for each in added))

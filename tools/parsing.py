@@ -9,10 +9,12 @@ is wrong and nobody knows which. The readers are in `tools.parsers`, what they h
 
 import re
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Final, cast
 
-from tools.parsers.result import MAX_BYTES, Parsed, Refused, words
+from tools.parsers.office_lock import LOCKED, unlocked
+from tools.parsers.result import MAX_BYTES, UNLOCKED, Parsed, Refused, words
 
 __all__ = ["PARSER_VERSION", "SUPPORTED", "Parsed", "parse"]
 
@@ -56,7 +58,6 @@ _MEDIA_TYPES = {
 _LINES = frozenset(["text", "Markdown", "CSV", "EML"])
 """Kinds that are told from text by their name alone."""
 _READERS = {
-    "PDF": "pdf",
     "DOCX": "docx",
     "XLSX": "xlsx",
     "PPTX": "pptx",
@@ -93,21 +94,30 @@ _MAIL = re.compile(
 _TAG = re.compile(rb"<(?:!--|/?[a-zA-Z][a-zA-Z0-9]*[\s/>])")
 
 
-def parse(data: bytes, name: str) -> Parsed:
+def parse(data: bytes, name: str, password: str = "") -> Parsed:
     """The pages of a file, or why there are none. Raises nothing for any bytes or name.
 
+    The password opens the file if it is locked; otherwise it plays no part.
     It may still run long, or out of memory: `tools.sandbox` sets the limits.
     """
     kind = ""
     try:
+        if password and _is_locked_office(data):
+            parsed = parse(unlocked(data, password), name)
+            return parsed.model_copy(update={"reason": f"{UNLOCKED} {parsed.reason}".strip()})
         kind = _decide(data, _ending(name))
-        return _reader(kind)(data)
+        return _reader(kind, password)(data)
     except Refused as refused:
         status, reason = refused.status, refused.reason
     except (MemoryError, RecursionError):
         status = "damaged"
         reason = "Reading it takes more memory than is allowed. Split it, or get another copy."
     return Parsed(status=status, reason=reason, media_type=_MEDIA_TYPES.get(kind, ""))
+
+
+def _is_locked_office(data: bytes) -> bool:
+    """Whether it is a compound file that holds an encrypted one (MS-OFFCRYPTO, 2.3.4)."""
+    return data.startswith(_OLE) and "EncryptedPackage".encode("utf-16-le") in data
 
 
 def _ending(name: str) -> str:
@@ -140,9 +150,10 @@ def _decide(data: bytes, ending: str) -> str:
 
 def _held(data: bytes, claimed: str) -> str:
     """What the content is, as far as it shows; what is claimed, where nothing speaks against."""
+    if _is_locked_office(data):
+        return "a locked Office file"
     if data.startswith(_OLE):
-        locked = "EncryptedPackage".encode("utf-16-le") in data
-        return "a locked Office file" if locked else "a document of an old Office format"
+        return "a document of an old Office format"
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zipped(data, claimed)
     for magic, held in _MAGIC:
@@ -175,7 +186,7 @@ def _zipped(data: bytes, claimed: str) -> str:
 
 def _mismatch(ending: str, held: str) -> Refused:
     if held == "a locked Office file":
-        return Refused("locked", "It is locked with a password. Add a copy without one.")
+        return Refused("locked", LOCKED)
     if held == "a picture":
         return Refused("needs_ocr", "It holds a picture. Put it through OCR and add the result.")
     named = f"It is named {ending} but holds" if ending else "It holds"
@@ -187,8 +198,12 @@ def _mismatch(ending: str, held: str) -> Refused:
     return Refused("unsupported", f"{named} {held}. Add it as {SUPPORTED}.")
 
 
-def _reader(kind: str) -> Callable[[bytes], Parsed]:
+def _reader(kind: str, password: str) -> Callable[[bytes], Parsed]:
     """The reader of a kind; what it needs is imported when it is first asked for."""
+    if kind == "PDF":
+        from tools.parsers import pdf
+
+        return partial(pdf.read, password=password)
     if kind in _READERS:
         module = import_module(f"tools.parsers.{_READERS[kind]}")
         return cast(Callable[[bytes], Parsed], module.read)

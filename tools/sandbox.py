@@ -43,7 +43,8 @@ serve(read, parent=int(sys.argv[2]), seconds=float(sys.argv[3]), memory=int(sys.
 _READ = """
 import pypdfium2, selectolax.lexbor
 import tools.parsers.delimited, tools.parsers.docx, tools.parsers.eml, tools.parsers.html
-import tools.parsers.pdf, tools.parsers.pptx, tools.parsers.text, tools.parsers.xlsx
+import tools.parsers.office_lock, tools.parsers.pdf, tools.parsers.pptx, tools.parsers.text
+import tools.parsers.xlsx
 from tools.parsing import parse as read
 """
 
@@ -69,8 +70,10 @@ class Sandbox:
         self._children: set[_Child] = set()
         self._closed = False
 
-    def parse(self, data: bytes, name: str) -> Parsed:
+    def parse(self, data: bytes, name: str, password: str = "") -> Parsed:
         """What `tools.parsing.parse` makes of a file. Blocks; raises nothing for any file.
+
+        A password goes through a pipe to the one child that reads the file, and no further.
 
         Raises `Unavailable` if no child can be started, or when the sandbox is closed.
         """
@@ -83,7 +86,7 @@ class Sandbox:
                 child = self._usable(child)
                 fresh = child.files == 0
                 try:
-                    return child.parse(data, name)
+                    return child.parse(data, name, password)
                 except _Died as error:
                     died = error
                     self._end(child)
@@ -195,11 +198,13 @@ class _Child:
         if self._talk(b"", START_SECONDS) != READY:
             raise _Died(None, late=False)
 
-    def parse(self, data: bytes, name: str) -> Parsed:
+    def parse(self, data: bytes, name: str, password: str) -> Parsed:
         """Have it read a file. Raises `_Died`; it is of no use any more then."""
         self.files += 1
         title = name.encode("utf-8", "replace")[-4096:]
-        answer = self._talk(HEADER.pack(len(title), len(data)) + title + data, self._seconds)
+        secret = password.encode("utf-8", "replace")
+        header = HEADER.pack(len(title), len(secret), len(data))
+        answer = self._talk(header + title + secret + data, self._seconds)
         try:
             return Parsed.model_validate_json(answer)
         except ValidationError as error:

@@ -82,32 +82,42 @@ def distinct(documents: Sequence[Document]) -> dict[str, str]:
 def uploader(desk: Orchestrator) -> None:
     """Take files, add each, and report how each stands; adding one twice adds it once."""
     batch = st.session_state.setdefault(_BATCH, 0)
+    password = st.text_input(
+        "Password of locked files",
+        type="password",
+        placeholder="Only if they have one; it is not kept",
+        autocomplete="off",
+        key=f"password-{batch}",  # with the batch it is forgotten
+    )
     files = st.file_uploader(
         "Add documents: PDF, Word, Excel, PowerPoint, HTML, mail, text",
         accept_multiple_files=True,
         key=f"files-{batch}",
     )
     if files:
-        _add(desk, files)
+        _add(desk, files, password)
         st.session_state[_BATCH] = batch + 1
         st.rerun()
 
 
-def _add(desk: Orchestrator, files: Sequence[UploadedFile]) -> None:
+def _add(desk: Orchestrator, files: Sequence[UploadedFile], password: str) -> None:
     progress = st.progress(0.0)
     fine: list[str] = []
     for number, file in enumerate(files):
         progress.progress(number / len(files), f"Reading {markup.plain(file.name)}")
         try:
-            document, new = desk.documents.add_new(file.getvalue(), name=file.name)
+            added = desk.documents.add_new(file.getvalue(), name=file.name, password=password)
         except AffidavitError as error:
             parts.say("error", f"{file.name} was not added.", str(error))
             continue
-        line = f"{document.name}: {words.about(document)}{'' if new else ', was here already'}"
-        if document.reason:
-            parts.say(words.DOCUMENT[document.status][1], line, document.reason)
-        else:
-            fine.append(line)
+        for each, _ in added.with_attachments():
+            document = each.document
+            known = "" if each.new else ", was here already"
+            line = f"{document.name}: {words.about(document)}{known}"
+            if document.reason:
+                parts.say(words.DOCUMENT[document.status][1], line, document.reason)
+            else:
+                fine.append(line)
     progress.progress(1.0, "Making it searchable")
     parts.attempt(desk.documents.index)
     if fine:

@@ -1,12 +1,15 @@
 """Commands on documents: add, search, page."""
 
 import sys
+from getpass import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from scripts.commands.base import DONE, FAILED, Json, Limit, Workspace, app, command, emit, opened
+
+_ASK: Final = "-"
 
 
 @app.command()
@@ -19,13 +22,24 @@ def add(
     version_of: Annotated[
         str, typer.Option(metavar="ID", help="The one file is the newest version of this document.")
     ] = "",
+    password: Annotated[
+        str,
+        typer.Option(
+            metavar="P",
+            envvar="AFFIDAVIT_DOCUMENT_PASSWORD",
+            help="Opens what is locked. With - it is asked for: others on this machine may see "
+            "what stands on a command line.",
+        ),
+    ] = "",
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> int:
     """Add files. Each ends with a status and, unless all is well, a reason.
 
     The same bytes are added once. A folder stands for the files in it, and s3://bucket/prefix for
-    the objects whose keys begin so. What cannot be read is said, and the rest is added.
+    the objects whose keys begin so. What is attached to a mail is added with it. What cannot be
+    read is said, and the rest is added. A locked file is added again with --password, which is
+    kept nowhere; its text is then kept as that of any other document.
     """
     from scripts import printing
     from scripts.adding import add_all, find
@@ -36,17 +50,31 @@ def add(
     found = find(files)
     if version_of and len(found) != 1:
         raise typer.BadParameter(f"--version-of takes one file, not {len(found)}.")
+    if password == _ASK:
+        password = _asked()
     with opened(workspace) as desk:
-        added, failed = add_all(desk, found, version_of)
+        added, failed = add_all(desk, found, version_of, password)
     for message in failed:
         print(f"affidavit: {message}", file=sys.stderr)
     if as_json:
-        names = ("id", "name", "sha256", "status", "reason", "pages")
-        rows = [(document.model_dump(), new) for document, new in added]
-        emit([{**{name: row[name] for name in names}, "new": new} for row, new in rows])
+        names = {"id", "name", "sha256", "status", "reason", "pages"}
+        rows = [row for each in added for row in each.with_attachments()]
+        emit(
+            [
+                each.document.model_dump(include=names) | {"new": each.new, "attached_to": holder}
+                for each, holder in rows
+            ]
+        )
     else:
         printing.documents(added)
     return FAILED if failed else DONE
+
+
+def _asked() -> str:
+    """Ask for a password, without showing it; a program writes it to standard input, as a line."""
+    if sys.stdin.isatty():
+        return getpass("Password: ", sys.stderr)
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 @app.command()

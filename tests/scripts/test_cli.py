@@ -4,12 +4,14 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 from pydantic import BaseModel
+from reportlab.lib.pdfencrypt import StandardEncryption
 from typer.testing import CliRunner
 
 from graph import Orchestrator
@@ -20,6 +22,7 @@ from storage.records import Budget
 from tests.graph.conftest import LEASE, SUPPLY
 from tests.graph.stage import until
 from tests.scripted import Scripted, calls
+from tests.tools.test_parsing import pdf
 from tools.registry import Registry, reads
 
 NOTICE = "On what notice may the Tenant terminate the lease early?"
@@ -42,8 +45,8 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str) -> Cli:
     (tmp_path / "supply.txt").write_text(SUPPLY)
     runner = CliRunner()
 
-    def run(*argv: str, code: int = 0) -> Result:
-        result = runner.invoke(app, list(argv))
+    def run(*argv: str, code: int = 0, typed: str | None = None) -> Result:
+        result = runner.invoke(app, list(argv), input=typed)
         assert result.exit_code == code, (result.output, result.exception)
         return result
 
@@ -86,6 +89,39 @@ class TestAdd:
         again = read(cli("add", "lease.txt", "--json"))
         assert (first[0]["new"], again[0]["new"]) == (True, False)
         assert first[0]["id"] == again[0]["id"]
+
+    def test_what_is_attached_to_a_mail_follows_it(self, cli: Cli, tmp_path: Path) -> None:
+        message = EmailMessage()
+        message.set_content("See the notes.")
+        message.add_attachment(b"notes", maintype="a", subtype="b", filename="notes.xyz")
+        (tmp_path / "notice.eml").write_bytes(bytes(message))
+        mail, notes = read(cli("add", "notice.eml", "--json"))
+        assert (mail["name"], mail["status"], mail["attached_to"]) == ("notice.eml", "ready", "")
+        assert (notes["name"], notes["status"]) == ("notice.eml › notes.xyz", "unsupported")
+        assert (notes["attached_to"], notes["new"]) == (mail["id"], True)
+        shown = cli("add", "notice.eml").stdout
+        assert "notice.eml › notes.xyz" in shown
+        assert notes["reason"] in shown
+
+    @pytest.mark.parametrize("how", ["asked for", "in the environment", "on the command line"])
+    def test_a_locked_file_is_opened_with_its_password(
+        self, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    ) -> None:
+        (tmp_path / "lease.pdf").write_bytes(pdf(encrypt=StandardEncryption("Sesame-7")))
+        locked = read(cli("add", "lease.pdf", "--json"))
+        assert locked[0]["status"] == "locked"
+        given = {
+            "asked for": ["--password", "-"],
+            "on the command line": ["--password", "Sesame-7"],
+        }
+        if how == "in the environment":
+            monkeypatch.setenv("AFFIDAVIT_DOCUMENT_PASSWORD", "Sesame-7")
+        added = cli("add", "lease.pdf", "--json", *given.get(how, ()), typed="Sesame-7\n")
+        opened = read(added)
+        assert [(row["id"], row["status"]) for row in opened] == [(locked[0]["id"], "ready")]
+        assert "Sesame" not in added.output
+        files = [each for each in tmp_path.rglob("*") if each.is_file()]
+        assert not any(b"Sesame" in each.read_bytes() for each in files)
 
     def test_a_folder_stands_for_its_files(self, cli: Cli, tmp_path: Path) -> None:
         (tmp_path / "policies").mkdir()

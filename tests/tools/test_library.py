@@ -5,22 +5,31 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from reportlab.lib.pdfencrypt import StandardEncryption
 
 from storage.documents import DocumentStore
-from storage.records import Identity
+from storage.records import Identity, Page
 from storage.workspace import Workspace
+from tests.tools.test_parsing import pdf
 from tools.library import Library
+from tools.parsers.result import Parsed
+from tools.parsing import PARSER_VERSION
+from tools.sandbox import Sandbox
 
 ANN = Identity(name="ann", source="os")
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(processes=1) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def library(workspace: Workspace, tmp_path: Path) -> Iterator[Library]:
+def library(workspace: Workspace, tmp_path: Path, sandbox: Sandbox) -> Library:
     buckets = workspace.buckets
     store = DocumentStore(workspace.tables.documents, buckets.documents, buckets.artifacts)
-    library = Library(store, tmp_path / "index")
-    yield library
-    library.close()
+    return Library(store, tmp_path / "index", lambda: sandbox)
 
 
 def mail(subject: str, inside: EmailMessage | None = None) -> EmailMessage:
@@ -36,8 +45,13 @@ def test_what_is_attached_to_a_mail_is_found_on_its_own(library: Library) -> Non
     message = mail("Notice")
     rows = b"tenant,rent\nBirch Storage,1200\n"
     message.add_attachment(rows, maintype="text", subtype="csv", filename="rents.csv")
-    added, new = library.add(bytes(message), "notice.eml", ANN)
-    assert new
+    added = library.add(bytes(message), "notice.eml", ANN)
+    assert [
+        (each.new, each.document.name, holder) for each, holder in added.with_attachments()
+    ] == [
+        (True, "notice.eml", ""),
+        (True, "notice.eml › rents.csv", added.document.id),
+    ]
     assert [(each.name, each.status) for each in library.store.all()] == [
         ("notice.eml › rents.csv", "ready"),
         ("notice.eml", "ready"),
@@ -47,7 +61,25 @@ def test_what_is_attached_to_a_mail_is_found_on_its_own(library: Library) -> Non
         "notice.eml › rents.csv",
         "tenant | rent\nBirch Storage | 1200",
     )
-    assert library.add(bytes(message), "again.eml", ANN) == (added, False)
+    again = library.add(bytes(message), "again.eml", ANN)
+    assert [(each.new, each.document) for each, _ in again.with_attachments()] == [
+        (False, each.document) for each, _ in added.with_attachments()
+    ]
+
+
+def test_what_is_attached_and_cannot_be_read_is_told(library: Library) -> None:
+    message = mail("Notice")
+    for name, data in (("notes.xyz", b"some notes"), ("empty.pdf", b"")):
+        message.add_attachment(data, maintype="application", subtype="x", filename=name)
+    added = library.add(bytes(message), "notice.eml", ANN)
+    assert [
+        (each.document.name, each.document.status, bool(each.document.reason))
+        for each, _ in added.with_attachments()
+    ] == [
+        ("notice.eml", "ready", False),
+        ("notice.eml › notes.xyz", "unsupported", True),
+        ("notice.eml › empty.pdf", "damaged", True),
+    ]
 
 
 def test_mails_inside_of_mails_are_followed_so_far_and_no_further(library: Library) -> None:
@@ -57,5 +89,105 @@ def test_mails_inside_of_mails_are_followed_so_far_and_no_further(library: Libra
     library.add(bytes(message), "8.eml", ANN)
     documents = list(library.store.all())
     assert len(documents) == 6
-    assert "too deep" in documents[0].reason
+    assert "lies too deep and was not added: 2.eml" in documents[0].reason
     assert all(not each.reason for each in documents[1:])
+
+
+def locked(password: str) -> bytes:
+    return pdf(encrypt=StandardEncryption(password))
+
+
+def everything_kept(workspace: Workspace) -> bytes:
+    """All that a workspace keeps of its documents, but the originals."""
+    items = [*workspace.tables.documents.query("documents")]
+    keys = [each.key for each in workspace.buckets.artifacts.list()]
+    blobs = [workspace.buckets.artifacts.get(each) for each in keys]
+    return repr((items, keys)).encode() + b"".join(blobs)
+
+
+class TestLocked:
+    """A password opens a document, is kept nowhere, and what it opened is said to be open."""
+
+    def test_it_becomes_readable_when_it_is_added_again_with_its_password(
+        self, library: Library, workspace: Workspace
+    ) -> None:
+        data = locked("Sesame-7")
+        before = library.add(data, "lease.pdf", ANN).document
+        assert (before.status, before.pages) == ("locked", 0)
+        assert "--password" in before.reason
+        assert library.search("laws of Ohio") == []
+
+        wrong = library.add(data, "lease.pdf", ANN, password="Simsalabim").document
+        assert (wrong.id, wrong.status) == (before.id, "locked")
+        assert "does not open it" in wrong.reason
+        assert library.store.get(before.id) == before, "a try in vain leaves nothing behind"
+
+        added = library.add(data, "lease.pdf", ANN, password="Sesame-7")
+        assert (added.document.id, added.document.status, added.new) == (before.id, "ready", False)
+        assert "the text that was read is kept without one" in added.document.reason
+        assert [each.document_id for each in library.search("laws of Ohio")] == [before.id]
+        assert list(library.store.all()) == [added.document]
+        assert library.add(data, "lease.pdf", ANN) == added, "it stays open"
+        assert b"Sesame" not in everything_kept(workspace)
+        assert b"Simsala" not in everything_kept(workspace)
+
+    def test_another_process_sees_what_was_opened(
+        self, library: Library, workspace: Workspace, tmp_path: Path
+    ) -> None:
+        document = library.add(locked("Sesame-7"), "lease.pdf", ANN).document
+        buckets = workspace.buckets
+        store = DocumentStore(workspace.tables.documents, buckets.documents, buckets.artifacts)
+        other = Library(store, tmp_path / "elsewhere")
+        assert store.pages(document.sha256) == []
+        library.add(locked("Sesame-7"), "lease.pdf", ANN, password="Sesame-7")
+        assert len(store.pages(document.sha256)) == 3
+        assert other.search("laws of Ohio")
+
+    def test_the_password_of_a_mail_opens_what_is_attached_to_it(self, library: Library) -> None:
+        message = mail("Notice")
+        message.add_attachment(
+            locked("Sesame-7"), maintype="application", subtype="pdf", filename="lease.pdf"
+        )
+        first = library.add(bytes(message), "notice.eml", ANN)
+        assert first.attachments[0].document.status == "locked"
+        again = library.add(bytes(message), "notice.eml", ANN, password="Sesame-7")
+        assert again.document == first.document
+        assert again.attachments[0].document.status == "ready"
+
+
+class TestBetterReaders:
+    """What was not ready is read again by a newer reader; what was, stays as it is cited."""
+
+    def test_adding_it_again_reads_it_again(
+        self, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lease = b"# Lease\n\nThe term is two years."
+        saved = [Page(number=1, locator="start", text="Birch Storage plc")]
+        with monkeypatch.context() as before:
+            before.setattr("tools.library.PARSER_VERSION", str(int(PARSER_VERSION) - 1))
+            poorly = Parsed(status="damaged", reason="It is cut off.", pages=saved)
+            before.setattr(Sandbox, "parse", lambda *_: poorly)
+            first = library.add(lease, "lease.md", ANN).document
+        assert [each.text for each in library.search("Birch")] == ["Birch Storage plc"]
+
+        added = library.add(lease, "lease.md", ANN)
+        assert (added.document.id, added.document.status, added.new) == (first.id, "ready", False)
+        assert library.search("term")[0].text.endswith("The term is two years.")
+        assert library.search("Birch") == []
+        assert library.store.page(added.document, 1).text.startswith("# Lease")
+
+    def test_the_same_readers_do_not_try_twice(
+        self, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = library.add(b"", "empty.pdf", ANN)
+        monkeypatch.setattr(Sandbox, "parse", None)
+        assert library.add(b"", "empty.pdf", ANN).document == first.document
+
+    def test_what_is_ready_is_never_read_again(
+        self, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = library.add(b"Two years.", "lease.txt", ANN)
+        monkeypatch.setattr("tools.library.PARSER_VERSION", str(int(PARSER_VERSION) + 1))
+        monkeypatch.setattr(Sandbox, "parse", None)
+        again = library.add(b"Two years.", "lease.txt", ANN, password="Sesame-7")
+        assert again.document == first.document

@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pptx
 import pytest
+from msoffcrypto.format.ooxml import OOXMLFile
 from pptx.util import Inches
 
 from tools.parsers.result import Parsed
@@ -238,6 +239,40 @@ class TestHostilePackages:
         assert parsed.status == "damaged"
 
 
+class TestLocked:
+    """Files that Office has encrypted (MS-OFFCRYPTO) are read with their password."""
+
+    @staticmethod
+    def locked(password: str) -> bytes:
+        out = io.BytesIO()
+        plain = workbook(lambda book: book.active.append(["tenant", "rent"]))
+        OOXMLFile(io.BytesIO(plain)).encrypt(password, out)
+        return out.getvalue()
+
+    def test_with_its_password_it_is_read(self) -> None:
+        data = self.locked("Sesam öffne dich")
+        assert parse(data, "rents.xlsx").status == "locked"
+        parsed = parse(data, "rents.xlsx", "Sesam öffne dich")
+        assert (parsed.status, shown(parsed)) == ("ready", [("Sheet!A1:B1", "tenant | rent")])
+        assert "kept without one" in parsed.reason
+        wrong = parse(data, "rents.xlsx", "Sesam schließe dich")
+        assert (wrong.status, wrong.pages) == ("locked", [])
+        assert "does not open it" in wrong.reason
+        assert parse(data, "rents.docx", "Sesam öffne dich").status == "unsupported"
+
+    def test_what_was_altered_since_it_was_locked_is_never_ready(self) -> None:
+        data = self.locked("Sesam")
+        seen = set()
+        for at in range(len(data) // 8, len(data), len(data) // 3):
+            altered = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+            parsed = parse(altered, "rents.xlsx", "Sesam")
+            assert parsed.reason
+            if parsed.status == "ready":  # that byte stood in no stream
+                assert parsed.pages == parse(data, "rents.xlsx", "Sesam").pages
+            seen.add(parsed.status)
+        assert "damaged" in seen
+
+
 def mail(**options: Any) -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"] = "Ann <ann@a.test>", "bob@b.test"
@@ -296,6 +331,22 @@ class TestMail:
         parsed = parse(bytes(mail()).replace(b"bob@b.test", to.encode("latin-1")), "a.eml")
         assert parsed.status == "ready"
         assert "ends in May" in parsed.pages[1].text
+
+    def test_what_is_attached_is_found_however_it_is_nested(self) -> None:
+        inner = EmailMessage()
+        inner.make_mixed()
+        inner.add_attachment(b"rows", maintype="text", subtype="csv", filename="rents.csv")
+        inner.add_attachment(b"", maintype="a", subtype="b", filename="empty.bin")
+        message = mail()
+        message.add_alternative("<p>The lease ends in May.</p>", subtype="html")
+        message.make_mixed()
+        message.attach(inner)
+        parsed = parse(bytes(message), "a.eml")
+        assert [(each.name, each.data) for each in parsed.attachments] == [
+            ("rents.csv", b"rows"),
+            ("empty.bin", b""),
+        ]
+        assert parsed.pages[1].text == "Dear Bob,\n\nthe lease ends in May."
 
     def test_a_mail_that_is_cut_off_says_so(self) -> None:
         message = mail()

@@ -29,9 +29,9 @@ class Hooked(Sandbox):
         self.code = f"""
 import os, resource, subprocess, sys, time
 from tools.parsing import Parsed, parse
-def read(data, name):
+def read(data, name, password):
     {lines}
-    return parse(data, name)
+    return parse(data, name, password)
 """
 
     def _read(self) -> str:
@@ -56,6 +56,10 @@ class TestReading:
     def test_names_and_text_may_hold_any_characters(self, sandbox: Sandbox) -> None:
         parsed = sandbox.parse("Kündigung 🙂 签".encode(), "Vertrag\udce4 №1.txt")
         assert parsed.pages[0].text == "Kündigung 🙂 签"
+
+    def test_a_password_is_on_no_command_line_and_in_no_environment(self) -> None:
+        with Hooked(told("(password, password in str((sys.argv, os.environ)))")) as sandbox:
+            assert sandbox.parse(b"a", "a.txt", "Sesame-ü").reason == "('Sesame-ü', False)"
 
     def test_nothing_starts_before_it_is_needed(self) -> None:
         with Sandbox() as sandbox:
@@ -218,7 +222,7 @@ from tools.sandbox import Sandbox
 class Stalled(Sandbox):
     def _read(self): return '''
 import os, time
-def read(data, name):
+def read(data, name, password):
     if data == b"pid":
         from tools.parsing import Parsed
         return Parsed(status="ready", reason=str(os.getpid()))

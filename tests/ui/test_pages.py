@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+from reportlab.lib.pdfencrypt import StandardEncryption
 
 from graph import Orchestrator
 from storage.records import Answer, Citation, Claim, Document, Run
+from tests.tools.test_parsing import pdf
 from ui.markup import plain
 
 MakeRun = Callable[..., Run]
@@ -54,6 +56,19 @@ def test_the_same_file_twice_is_one_document(
     pages.run(at)
     assert len(desk.documents.list()) == 1
     assert "was here already" in pages.text(at)
+
+
+def test_a_locked_file_is_opened_with_its_password_which_is_forgotten(
+    desk: Orchestrator, pages: Any
+) -> None:
+    at = pages.open()
+    at.text_input[0].set_value("Sesame-7")
+    locked = pdf(encrypt=StandardEncryption("Sesame-7"))
+    at.file_uploader[0].set_value([("lease.pdf", locked, "application/pdf")])
+    pages.run(at)
+    assert [document.status for document in desk.documents.list()] == ["ready"]
+    assert "Sesame-7" not in [each.value for each in at.text_input]
+    assert "kept without one" in pages.text(at)
 
 
 def test_a_question_waits_for_a_worker_and_comes_back_answered(

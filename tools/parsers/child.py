@@ -16,8 +16,8 @@ from typing import BinaryIO, Final
 
 from tools.parsers.result import Parsed
 
-HEADER: Final = struct.Struct("!II")
-"""Of a request: the lengths of the name and of the file, in bytes."""
+HEADER: Final = struct.Struct("!III")
+"""Of a request: the lengths of the name, of the password and of the file, in bytes."""
 LENGTH: Final = struct.Struct("!Q")
 """Of an answer: its length in bytes."""
 READY: Final = b'"ready"'
@@ -28,7 +28,7 @@ _OPEN_FILES = 64
 
 
 def serve(
-    read: Callable[[bytes, str], Parsed], *, parent: int, seconds: float, memory: int
+    read: Callable[[bytes, str, str], Parsed], *, parent: int, seconds: float, memory: int
 ) -> None:
     """Answer requests until standard input ends. `memory` is in bytes, for the whole process."""
     _die_with(parent)
@@ -38,12 +38,13 @@ def serve(
     while header := requests.read(HEADER.size):
         if len(header) < HEADER.size:
             return
-        name, size = HEADER.unpack(header)
-        title, data = requests.read(name), requests.read(size)
+        name, secret, size = HEADER.unpack(header)
+        title, password = requests.read(name), requests.read(secret)
+        data = requests.read(size)
         if len(data) < size:
             return
         _limit_time(seconds)
-        parsed = read(data, title.decode("utf-8", "replace"))
+        parsed = read(data, *(each.decode("utf-8", "replace") for each in (title, password)))
         _answer(answers, parsed.model_dump_json().encode())
 
 

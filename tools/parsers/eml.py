@@ -103,15 +103,29 @@ def _content(part: MIMEPart) -> bytes:
 
 
 def _attachments(message: EmailMessage) -> Iterator[Attachment]:
-    for number, part in enumerate(message.iter_attachments(), 1):
+    for number, part in enumerate(_attached(message, message.get_body(("plain", "html"))), 1):
         if number > MOST_ATTACHMENTS:
             raise Refused("unsupported", f"It has more than {MOST_ATTACHMENTS} attachments.")
         if part.get_content_type() == "message/rfc822":
             inner = part.get_content()
             subject = " ".join(str(inner.get("Subject", "")).split())
             yield Attachment(name=_named(f"{subject or f'mail {number}'}.eml"), data=bytes(inner))
-        elif data := _content(part):
-            yield Attachment(name=_named(part.get_filename() or f"attachment {number}"), data=data)
+        else:
+            name = part.get_filename() or f"attachment {number}"
+            yield Attachment(name=_named(name), data=_content(part))
+
+
+def _attached(part: MIMEPart, body: MIMEPart | None) -> Iterator[MIMEPart]:
+    """The parts of a mail beside its text, however they are nested; a mail in it is one part."""
+    if part is body:
+        return
+    if part.get_content_type() == "message/rfc822" or not part.is_multipart():
+        yield part
+        return
+    is_text = part.get_content_type() == "multipart/alternative" and body in [*part.walk()]
+    for each in part.iter_parts():
+        if not (is_text and each.get_content_maintype() == "text"):  # the same in another form
+            yield from _attached(each, body)
 
 
 def _named(name: str) -> str:

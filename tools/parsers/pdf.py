@@ -9,7 +9,7 @@ in the child process of `tools.sandbox`.
 import io
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, TypeVar
 
 import pypdfium2
@@ -19,7 +19,17 @@ from storage.records import Page
 from tools.parsers.pdf_integrity import Findings, examine, examine_encrypted
 from tools.parsers.pdf_look import guessed_letters, is_picture, shows_something, with_annotations
 from tools.parsers.pdf_order import with_numbers
-from tools.parsers.result import MAX_PAGES, Parsed, Refused, clean, listed, numbered
+from tools.parsers.result import (
+    HOW_TO_UNLOCK,
+    MAX_PAGES,
+    UNLOCKED,
+    WRONG_PASSWORD,
+    Parsed,
+    Refused,
+    clean,
+    listed,
+    numbered,
+)
 
 MEDIA_TYPE = "application/pdf"
 
@@ -34,65 +44,85 @@ _UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff]")
 _REMOVE_SECURITY = 3  # FPDF_REMOVE_SECURITY of fpdf_save.h
 
 
-def read(data: bytes) -> Parsed:
-    """The pages of a PDF. Raises nothing for any bytes."""
+def read(data: bytes, password: str = "") -> Parsed:
+    """The pages of a PDF; the password plays a part if it is locked. Raises nothing."""
     try:
-        return _read(data)
+        return _read(data, password)
     except Refused as refused:
         return Parsed(status=refused.status, reason=refused.reason, media_type=MEDIA_TYPE)
     except pypdfium2.PdfiumError:
         return Parsed(status="damaged", reason=_CLOSED, media_type=MEDIA_TYPE)
 
 
-def _read(data: bytes) -> Parsed:
-    document = _open(data)
+def _read(data: bytes, password: str) -> Parsed:
+    try:
+        document = _open(data)
+    except _Locked:
+        if not password:
+            raise
+        return _unlocked(data, password)
     if document is None:
         return _without_first_reader(data)
-    try:
+    with closing(document):
         return _with_first_reader(document, data)
-    finally:
-        document.close()
 
 
-def _open(data: bytes) -> pypdfium2.PdfDocument | None:
+def _unlocked(data: bytes, password: str) -> Parsed:
+    try:
+        document = _open(data, password)
+    except _Locked as locked:
+        raise Refused("locked", WRONG_PASSWORD) from locked
+    if document is None:
+        raise Refused("damaged", _CLOSED)
+    with closing(document):
+        parsed = _with_first_reader(document, data, password)
+    return parsed.model_copy(update={"reason": f"{UNLOCKED} {parsed.reason}".strip()})
+
+
+class _Locked(Refused):
+    """Raised where a password is missing, or is not the right one."""
+
+    def __init__(self) -> None:
+        super().__init__("locked", f"It opens only with a password. {HOW_TO_UNLOCK}")
+
+
+def _open(data: bytes, password: str = "") -> pypdfium2.PdfDocument | None:
     """The document; None if pdfium cannot open it. Raises `Refused` if it is locked."""
     try:
-        return pypdfium2.PdfDocument(data)
+        return pypdfium2.PdfDocument(data, password=password or None)
     except pypdfium2.PdfiumError:
-        raw = pdfium.FPDF_LoadMemDocument64(data, len(data), None)
+        raw = pdfium.FPDF_LoadMemDocument64(data, len(data), password.encode() or None)
     if raw:  # it opens and has no pages; the error is then that of some earlier file
         pdfium.FPDF_CloseDocument(raw)
         return None
     error = pdfium.FPDF_GetLastError()
     if error == pdfium.FPDF_ERR_PASSWORD:
-        raise Refused("locked", "It opens only with a password. Add a copy without one.")
+        raise _Locked
     if error == pdfium.FPDF_ERR_SECURITY:
         raise Refused("locked", "It is protected in an unknown way. Add an unprotected copy.")
     return None
 
 
-def _with_first_reader(document: pypdfium2.PdfDocument, data: bytes) -> Parsed:
+def _with_first_reader(document: pypdfium2.PdfDocument, data: bytes, password: str = "") -> Parsed:
     _refuse_what_hides_pages(document)
     findings = _examined(document, data)
+    second = _SecondReader(data, password)
     if not findings.misindexed:
-        return _judge(document, data, findings)
+        return _judge(document, second, findings)
     # The index passes over objects that are there. Without one, the reader looks for them itself.
     unindexed = data.replace(b"startxref", b"startxxxx")
-    rebuilt = _open(unindexed)
+    rebuilt = _open(unindexed, password)
     if rebuilt is None:
         findings.file.append("its index is corrupt")
-        return _judge(document, data, findings)
-    try:
-        return _agreed(_judge(rebuilt, data, findings), document, data)
-    finally:
-        rebuilt.close()
+        return _judge(document, second, findings)
+    with closing(rebuilt):
+        return _agreed(_judge(rebuilt, second, findings), document, second)
 
 
-def _agreed(parsed: Parsed, indexed: pypdfium2.PdfDocument, data: bytes) -> Parsed:
+def _agreed(parsed: Parsed, indexed: pypdfium2.PdfDocument, second: "_SecondReader") -> Parsed:
     """What was read past a wrong index, if no other reading of a page holds much more."""
     if parsed.status != "ready":
         return parsed
-    second = _SecondReader(data)
     fuller: list[int] = []
     for page in parsed.pages:
         others = [second.page(page.number)]
@@ -132,9 +162,8 @@ def _examined(document: pypdfium2.PdfDocument, data: bytes) -> Findings:
     return examine_encrypted(data, copy.getvalue())
 
 
-def _judge(document: pypdfium2.PdfDocument, data: bytes, findings: Findings) -> Parsed:
+def _judge(document: pypdfium2.PdfDocument, second: "_SecondReader", findings: Findings) -> Parsed:
     document.init_forms()
-    second = _SecondReader(data)
     texts: list[str] = []
     wordless: list[int] = []
     unreadable: list[int] = []
@@ -255,8 +284,9 @@ def _mostly_guessed(document: pypdfium2.PdfDocument, number: int) -> bool:
 class _SecondReader:
     """pdf_oxide, opened when it is first asked."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, password: str = "") -> None:
         self._data = data
+        self._password = password or None
         self._opened = False
         self._document: Any = None
 
@@ -280,7 +310,7 @@ class _SecondReader:
 
             pdf_oxide.disable_logging()
             self._document = _unless_it_fails(
-                lambda: pdf_oxide.PdfDocument.from_bytes(self._data), None
+                lambda: pdf_oxide.PdfDocument.from_bytes(self._data, self._password), None
             )
             self._opened = True
         return self._document

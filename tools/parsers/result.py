@@ -17,6 +17,13 @@ MAX_PAGES: Final = 5_000
 MAX_TEXT: Final = 50_000_000
 """Characters of all pages together."""
 
+HOW_TO_UNLOCK: Final = (
+    "Add it again with its password (`affidavit add FILE --password -` asks for it), or add a copy "
+    "without one."
+)
+WRONG_PASSWORD: Final = f"The password that was given does not open it. {HOW_TO_UNLOCK}"
+UNLOCKED: Final = "It was opened with its password; the text that was read is kept without one."
+
 _UNWANTED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _BREAKS = "\x0b\x0c\r\x85"
 
