@@ -179,7 +179,9 @@ def on_aws(turns: int, ours: int) -> None:
             graph = chat(open_saver(), chance)
             meter.take()
             count = ours if name == "DynamoDBSaver" else turns
-            for _ in track(range(count), name, console=err, transient=True):
+            for n in track(range(count), name, console=err, transient=True):
+                if name == "DynamoDBSaver" and n == turns:
+                    _reads(meter, aws, endpoint, n)
                 try:
                     turn(graph, chance)
                 except Exception as error:  # noqa: BLE001 - how it dies is what is measured
@@ -189,13 +191,14 @@ def on_aws(turns: int, ours: int) -> None:
             line.show(name)
             if name == "DynamoDBSaver":
                 line.show_means()
-                _reads(meter, aws, endpoint, chance)
+                _reads(meter, aws, endpoint, count)
                 _at_exit(graph.checkpointer, meter, chance)
                 _documents(graph.checkpointer, meter)
                 _leased(aws, endpoint, meter)
 
 
-def _reads(meter: Meter, aws: Aws, endpoint: str, chance: random.Random) -> None:
+def _reads(meter: Meter, aws: Aws, endpoint: str, turns: int) -> None:
+    """Print what it takes to read a thread of so many turns, by a process that knows nothing."""
     clients = aws.clients(endpoint=endpoint)
     cold = DynamoDBSaver(
         "ours", dynamodb_client=clients.dynamodb, s3_client=clients.s3, s3_bucket="ours-objects"
@@ -205,11 +208,11 @@ def _reads(meter: Meter, aws: Aws, endpoint: str, chance: random.Random) -> None
         cold.get_tuple(AT)
         line = Line()
         line.add(meter)
-        print(f"    the latest checkpoint, {name}: {line.reads[0]} calls")
-    history = sum(1 for _ in chat(cold, chance).get_state_history(AT))
+        print(f"    turn {turns:,}, the latest checkpoint, {name}: {line.reads[0]} calls")
+    history = sum(1 for _ in chat(cold, random.Random()).get_state_history(AT))
     line = Line()
     line.add(meter)
-    print(f"    a history of {history:,} checkpoints: {line.reads[0]} calls")
+    print(f"    turn {turns:,}, a history of {history:,} checkpoints: {line.reads[0]} calls")
 
 
 def _at_exit(saver: Any, meter: Meter, chance: random.Random) -> None:
