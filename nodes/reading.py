@@ -33,6 +33,8 @@ ALSO: Final = 1.0
 """How far below the best a further quote may lie."""
 JOINED: Final = 3.0
 """How far below the best a neighbouring sentence may lie to be quoted with it."""
+MOST_NAMED: Final = 12
+"""Parties that are named at most."""
 _MEASURES: Final = stems("much many long often soon far")
 """What "how" goes with: answers do not have these words."""
 _DATED: Final = 1.0
@@ -65,6 +67,7 @@ def quotes(
 ) -> list[Quote]:
     """Return the quotes that answer a question, best first; none if the excerpts do not say.
 
+    Of parties all are named, up to `MOST_NAMED`: a list that is cut short would be wrong.
     `says` is how likely the best has to be, in log-odds, for the excerpts to say anything.
     """
     asked = read_question(question)
@@ -76,6 +79,8 @@ def quotes(
         found = _made(distinct)
     elif asked.kind in ("parties", "named"):
         found = _parties(asked, distinct)
+    if asked.kind == "parties" and found:
+        return found[:MOST_NAMED]
     if not found and asked.kind != "title":
         found = _clauses(asked, distinct, says)
     return found[:most]

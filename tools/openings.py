@@ -8,7 +8,7 @@ what to keep of them.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,14 +72,27 @@ _JUST_BEFORE: Final = re.compile(
     r"\b(?:dated(?:\s+as\s+of)?|as\s+of|entered\s+into(?:\s+\w+){0,4}|date:?)(?:\s+(?:the|this))*\s*$",
     re.IGNORECASE,
 )
-_OF_ANOTHER: Final = re.compile(
-    r"\b(?:act\s+of|(?:agreement|letter|plan|lease|contract|note)[,\s]+dated)(?:\s+as\s+of)?\s*$",
+_JUST_AFTER: Final = re.compile(
+    r"(?:\s*\([^()]{0,60}\))?[,\s]*(?:(?:is|are)\s+(?:made|entered)|(?:by\s+and\s+)?(?:between|among))\b",
     re.IGNORECASE,
 )
-_ENDS: Final = re.compile(r"\b(?:expir|terminat|until|end(?:s|ing)|through)\w*\b", re.IGNORECASE)
+_OF_ANOTHER: Final = re.compile(
+    r"\bact\s+of$|\b(?:agreement|letter|plan|lease|contract|note)[,\s]+(?:dated|on)(?:\s+as\s+of)?$"
+    r"|\bsupersedes\b.*$",
+    re.IGNORECASE,
+)
+_OF_THIS: Final = re.compile(r"\bthis\s+(?:[\w&/-]+\s+){0,7}\S+$", re.IGNORECASE)
+_EARLIER: Final = re.compile(
+    r"\b(?:have|has|had|previously|whereas|parties)\b.{0,60}\bentered\s+into\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_ENDS: Final = re.compile(
+    r"\b(?:expir|terminat|until|end(?:s|ing)|through)\w*\b|\bto\s*$", re.IGNORECASE
+)
 _IN_FORCE: Final = re.compile(r"\b(?:effective|commenc|begin)", re.IGNORECASE)
 _STAMP: Final = re.compile(r"\b(?:source|filed|exhibit|form|rev)\b", re.IGNORECASE)
 _SELF: Final = re.compile(r"\bthis\b|\bbetween\b|\bamong\b", re.IGNORECASE)
+_SIGNED: Final = re.compile(r"/s/|\b(?:By|Name|Title|Signature)\s?:|\bIN WITNESS\b")
 
 
 def document_dates(texts: Sequence[str], first: Sequence[bool]) -> list[Found]:
@@ -97,15 +110,18 @@ def document_dates(texts: Sequence[str], first: Sequence[bool]) -> list[Found]:
 
 
 def _date_score(text: str, match: re.Match[str], opens: bool) -> float:
-    before = text[max(0, match.start() - 60) : match.start()]
+    before = text[max(0, match.start() - 60) : match.start()].rstrip()
     line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
     around = text[max(0, match.start() - 200) : match.end() + 200]
+    just = _JUST_BEFORE.search(before)
     score = 2.0 * opens - match.start() / 3000
     score += 0.7 * min(3, len({m[0].lower() for m in _MAKING.finditer(before)}))
-    score += 1.0 * bool(_JUST_BEFORE.search(before))
-    score += 0.7 * bool(_SELF.search(around))
-    score -= 1.5 * bool(_OF_ANOTHER.search(before[-40:]))
-    score -= 1.5 * bool(_ENDS.search(before[-30:]))
+    score += 1.0 * bool(just) + 0.7 * bool(_SELF.search(around))
+    score += 1.5 * bool(_JUST_AFTER.match(text, match.end()))
+    score += 1.0 * (not opens and bool(_SIGNED.search(around[:200])))
+    score -= 2.5 * bool(_OF_ANOTHER.search(before[-40:]) and not _OF_THIS.search(before))
+    score -= 1.5 * bool(_EARLIER.search(text, max(0, match.start() - 150), match.start()))
+    score -= 2.5 * bool(_ENDS.search(before[-30:]))
     score -= 1.0 * bool(_IN_FORCE.search(before[-25:]))
     score -= 3.0 * bool(_STAMP.search(line))
     return score
@@ -125,32 +141,46 @@ _BODY: Final = re.compile(
 # A defined name in parentheses: (the "Buyer"), (hereinafter “Seller”), ("A" or "B").
 _CALLED: Final = re.compile(
     r"\([^()\"“”]{0,90}[\"“']{1,2}\s?(?P<name>[^\"“”()]{1,60}?)[\s,.]*[\"”']{1,2}"
-    r"(?:[^()\"“”]{0,30}[\"“][^\"“”()]{1,50}[\"”])*[^()\"“”]{0,60}\)"
+    r"(?:[^()\"“”]{0,60}[\"“][^\"“”()]{1,50}[\"”])*[^()\"“”]{0,60}\)"
     r"|[\"“]\((?P<inside>[^\"“”()]{1,60})\)[\"”]"
-    r"|(?<=\s)\((?P<bare>[A-Z][A-Za-z]{2,30})\)"
+    r"|(?<=\s)\((?P<bare>[A-Z][A-Za-z]{2,30})\)(?!\s+(?:Inc|Ltd|LLC|Limited|Corp|GmbH|Pty|Co|PLC))"
 )
-_JOINT: Final = re.compile(r"\b(?:collectively|together|each|individually|either)\b", re.IGNORECASE)
-_NO_NAME: Final = re.compile(r"\b(?:Agreement|Date|Term|Contract|Lease)\b", re.IGNORECASE)
+_NO_NAME: Final = re.compile(
+    r"\b(?:Agreement|Date|Term|Contract|Lease|Part(?:y|ies)(?!\s+[A-Z\d]\b))\b", re.IGNORECASE
+)
 _JOINER: Final = re.compile(
     r"(?:[\s,;:.()\d]|\b(?:and/or|and|by|between|among|or|the(?=\s+[a-z])|the(?=\s+[A-Z])"
     r"|on\s+the\s+one\s+hand|on\s+the\s+other(?:\s+hand)?|together\s+with)\b)+",
     re.IGNORECASE,
 )
-_AND: Final = re.compile(r"\band\s+(?=[A-Z])")
-DESCRIBED: Final = re.compile(
-    r",?\s+(?:an?\s|having|located|with\s|whose|organi[sz]ed|incorporated|formed|doing|duly|at\s"
-    r"|company\s+number|residing|for\s|formerly)|,\s(?!(?:Inc|LLC|L\.|Ltd|Corp|LP|PLC|S\.A|N\.A))|\s\("
-)
+_AND: Final = re.compile(r"\band\s+")
 LEGAL: Final = (
     r"Incorporated|Inc|Corporation|Corp|LLC|L\.L\.C|Limited|Ltd|LP|L\.P|LLP|PLC|GmbH|AG|S\.A|N\.V"
     r"|B\.V|Pty|Company|Co|Partnership|Association|University|Foundation|Trust|Bank"
 )
-_MORE_NAME: Final = r"(?:,?\s+(?:(?:of|and|the|de|&)\s+)?[A-Z(&][\w.&'’()-]*){0,8}?"
+_AFTER_COMMA: Final = (
+    rf"(?i:{LEGAL}|L\.L\.P|SA|NV|BV|KG|SE|AB|Pte|S\.?p\.?A|S\.?r\.?l|P\.?C|P\.?A|N\.A"
+    r"|Jr|Sr|I{2,3}|Esq|M\.?D|Ph\.?D)\b"
+)
+DESCRIBED: Final = re.compile(
+    r",?\s+(?:an?\s|having|located|with\s|whose|organi[sz]ed|incorporated|formed|doing|duly|at\s"
+    rf"|company\s+number|residing|for\s|formerly)|,\s(?!{_AFTER_COMMA})|\s\(|\bd/b/a\b"
+)
+"""Where a name ends and what describes it begins."""
+_MORE_NAME: Final = r"(?:(?:,?\s+|\s+(?:of|and|the|de|&)\s+)[A-Z(&][\w.&'’()-]*){0,8}?"
 COMPANY: Final = re.compile(rf"[A-Z][\w.&'’-]*{_MORE_NAME},?\s+(?:{LEGAL}|{LEGAL.upper()})\b\.?")
 """A name that ends in a legal form, however many words stand before it."""
 _ARTICLE: Final = re.compile(r"\b[Aa]n?\s+$")
 _BEGINS_NAME: Final = re.compile(
     r"(?!(?:An?|Whose|With|Is|Are|Its)\s)[A-Z0-9“\"]|[a-z]\w?-?[A-Z]|[a-z]+-[a-z]"
+)
+_NEXT_NAME: Final = re.compile(r"\band\s+|;\s*")
+_LISTED_NAME: Final = re.compile(
+    rf"[A-Z\d][\w.&'’-]*(?:(?:\s+(?:of|and|the|de|van|von|&)\s+|,?\s+)[A-Z(&][\w.&'’()-]*){{1,9}}?"
+    rf"(?:,?\s+{_AFTER_COMMA}\.?)?(?={DESCRIBED.pattern}|\.?\s*$|\.\s|;)"
+)
+_LAST_NAME: Final = re.compile(
+    r"(?:[A-Z][\w.&'’-]+,?\s+(?:(?:of|and|the|de|van|von)\s+)?)+[A-Z][\w.&'’-]+$"
 )
 LONGEST_NAME: Final = 120
 
@@ -179,46 +209,74 @@ def parties(text: str) -> list[Party]:
 def _parties_after(text: str, start: int) -> list[Party]:
     body = _BODY.search(text, start)
     end = min(body.start() if body else len(text), start + 1800)
-    stop = next((s.end for s in sentences(text) if s.start <= start < s.end), end)
-    found = list(_called(text, start, min(stop, end)))
+    stop = min(end, next((s.end for s in sentences(text) if s.start <= start < s.end), end))
+    found = list(_called(text, start, stop))
     if len(found) < 2:
         found = list(_called(text, start, end))
     if len(found) < 2:
-        taken = [party.span for party in found]
+        found = _with_more(found, _listed(text, start, stop))
+    if len(found) < 2:
         names = (Span(m.start(), m.end()) for m in COMPANY.finditer(text, start, end))
         names = (n for n in names if not _ARTICLE.search(text, max(0, n.start - 4), n.start))
-        apart = (n for n in names if all(n.end <= t.start or t.end <= n.start for t in taken))
-        found = sorted([*found, *map(Party, apart)])
+        found = _with_more(found, names)
     return [party for party in found if party.span.end - party.span.start <= LONGEST_NAME]
+
+
+def _with_more(found: Sequence[Party], names: Iterable[Span]) -> list[Party]:
+    """Return parties with those names that stand apart from theirs."""
+    taken = [party.span for party in found]
+    apart = (n for n in names if all(n.end <= t.start or t.end <= n.start for t in taken))
+    return sorted([*found, *map(Party, apart)])
+
+
+def _listed(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield each name that stands in the list itself: at its beginning, or behind "and" or ";"."""
+    at = start
+    for begin in (start, *(m.end() for m in _NEXT_NAME.finditer(text, start, end))):
+        joiner = _JOINER.match(text, begin, end)
+        name_at = joiner.end() if joiner else begin
+        name = _LISTED_NAME.match(text, name_at, end)
+        if name_at >= at and name:
+            at = name.end()
+            yield Span(name_at, at)
 
 
 def _called(text: str, start: int, end: int) -> Iterator[Party]:
     """Yield each name that a defined name in parentheses follows."""
     at = start
-    seen = False
     for match in _CALLED.finditer(text, start, end):
         name = match["name"] or match["inside"] or match["bare"]
         joiner = _JOINER.match(text, at)
         begin = joiner.end() if joiner else at
         for again in _BETWEEN.finditer(text, begin, match.start()):
             begin = again.end()
-        described = text[begin : match.start()].rstrip()
-        if not _BEGINS_NAME.match(described):
-            # What went before is described first: ", a Nevada corporation, and Stephen Marley".
-            begin = max((m.end() + begin for m in _AND.finditer(described)), default=begin)
-            described = text[begin : match.start()].rstrip()
+        begin = _begin_of_name(text, begin, match.start())
         at = match.end()
-        if (seen and _JOINT.search(match[0])) or _NO_NAME.search(name):
-            continue
-        if not _BEGINS_NAME.match(described):
-            continue
-        seen = True
+        if begin < 0 or _NO_NAME.search(name):
+            continue  # nothing stands before it: it names several together; or it names no party
         if match.end() - begin <= LONGEST_NAME:
             yield Party(Span(begin, match.end()), name)
             continue
+        described = text[begin : match.start()].rstrip()
         after = DESCRIBED.search(described)
         length = after.start() if after else len(described)
         yield Party(Span(begin, begin + min(length, LONGEST_NAME)), name)
+
+
+def _begin_of_name(text: str, begin: int, end: int) -> int:
+    """Return where the name begins that stands before a definition; -1 if there is none.
+
+    What comes first may describe the one before: ", a Nevada corporation, and Stephen Marley", ",
+    for services of Arnold Lee".
+    """
+    described = text[begin:end].rstrip()
+    if _BEGINS_NAME.match(described):
+        return begin
+    after_and = [m.end() for m in _AND.finditer(described)]
+    if names := [at for at in after_and if _BEGINS_NAME.match(described, at)]:
+        return begin + names[-1]
+    last = _LAST_NAME.search(described)
+    return begin + last.start() if last else -1
 
 
 # --- The title

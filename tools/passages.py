@@ -154,7 +154,8 @@ def blocks(text: str) -> list[Span]:
 # What ends in a full stop without ending a sentence. Initials and single letters are a rule.
 _ABBREVIATIONS = _words(
     """
-    inc corp ltd co llc lp plc bros no nos sec secs art arts cl para paras sched ex exh fig figs
+    inc corp ltd co llc lp plc l.l.c l.p l.l.p n.v b.v s.a s.p.a p.c p.a
+    bros no nos sec secs art arts cl para paras sched ex exh fig figs
     vol pp pg p ch ed eds rev mr mrs ms dr prof hon jr sr st ave blvd rd bldg dept div est assn
     gov gen col lt sgt vs v eg ie etc al cf viz approx appx incl max min tel ext u.s u.k e.g i.e
     a.m p.m d.c ph.d jan feb mar apr jun jul aug sept sep oct nov dec mon tue wed thu fri

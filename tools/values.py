@@ -163,7 +163,7 @@ def party_names(text: str) -> list[str]:
                 break
             after = DESCRIBED.search(bare, company.end())
         name = (bare[: after.start()] if after else bare).strip(" ,;:-–\"“”'")
-        if name[:1].isupper() or name[:1].isdigit() or any(map(str.isupper, name[:4])):
+        if any(map(str.isupper, name)):
             names.append(name)
     return list(dict.fromkeys(names))
 

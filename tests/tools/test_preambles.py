@@ -1,0 +1,79 @@
+"""Who makes a document, and when: read from preambles as lawyers write them."""
+
+import pytest
+
+from tools.openings import document_dates, parties
+from tools.values import iso_date, party_names
+
+NUMBERED = """\
+THIS LOAN AGREEMENT is dated 12 March 2019 and made
+BETWEEN:
+(1) ALDER HOLDINGS LIMITED, a company incorporated in England and Wales (registered number 01234567)
+whose registered office is at 1 High Street, London (the "Borrower"); and
+(2) BIRCH BANK PLC, as lender (the "Lender").
+IT IS AGREED as follows:"""
+UNDEFINED = """\
+This Agreement is entered into as of June 1, 2020, by and between Jane Q. Doe, an individual residing
+in Ohio, and Acme Widgets, Inc., a Delaware corporation.
+"""
+SEVERAL = """\
+This Agreement, dated as of March 3, 2004, is among ALPHA CORP., a Delaware corporation ("Alpha"),
+GAMMA L.P., a Nevada limited partnership ("Gamma"), and DELTA N.V. ("Delta" and, together with Alpha
+and Gamma, the "Parties").
+RECITALS"""
+JOINED = """\
+Made on July 26, 2013 by and between Marine LLC (“Lender”), for services of Arnold Lee (“Endorser”),
+and Fitness, Inc. (“Fitness”) (collectively, Lender, Endorser and Fitness are the “AS Parties”) and
+Muscle Corporation and its subsidiaries, (collectively, the “Company”).
+RECITALS"""
+ODD = """\
+Made as of the 5th day of May, 2011 between Bunker One (USA) Inc. with offices at 1 Main St.
+("Bunker") and e-centives, Inc., ("Provider"), a corporation. Both may be called the "Parties".
+"""
+
+
+@pytest.mark.parametrize(
+    ("preamble", "names", "day"),
+    [
+        (NUMBERED, ["ALDER HOLDINGS LIMITED", "BIRCH BANK PLC"], "2019-03-12"),
+        (UNDEFINED, ["Jane Q. Doe", "Acme Widgets, Inc."], "2020-06-01"),
+        (SEVERAL, ["ALPHA CORP.", "GAMMA L.P.", "DELTA N.V."], "2004-03-03"),
+        (
+            JOINED,
+            [
+                *("Marine LLC", "Arnold Lee", "Fitness, Inc."),
+                "Muscle Corporation and its subsidiaries",
+            ],
+            "2013-07-26",
+        ),
+        (ODD, ["Bunker One (USA) Inc.", "e-centives, Inc."], "2011-05-05"),
+    ],
+)
+def test_a_preamble_names_its_parties_and_its_date(
+    preamble: str, names: list[str], day: str
+) -> None:
+    found = [preamble[p.span.start : p.span.end] for p in parties(preamble)]
+    assert [name for quote in found for name in party_names(quote)] == names
+    made = document_dates([preamble], [True])[0].span
+    assert str(iso_date(preamble[made.start : made.end])) == day
+
+
+OPENING = "1. Under the powers given by the Board on May 2, 2008 it is agreed as follows.\n"
+SIGNED = "IN WITNESS WHEREOF the parties sign.\nBy: /s/ Ann Lee\nDate: March 14, 2018\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "day"),
+    [
+        (["The Parties have entered into an Agreement dated March 7, 2017.", SIGNED], "2018-03-14"),
+        (["It begins on the execution and terminates on May 31, 2016.", SIGNED], "2018-03-14"),
+        (
+            ["This Supply Agreement dated May 1, 2016 sets out what is agreed.", SIGNED],
+            "2016-05-01",
+        ),
+        ([OPENING + "This Deed of June 3, 2009 is made between A and B."], "2009-06-03"),
+    ],
+)
+def test_the_date_of_another_thing_is_not_that_of_the_document(texts: list[str], day: str) -> None:
+    first = document_dates(texts, [number == 0 for number in range(len(texts))])[0]
+    assert str(iso_date(texts[first.text][first.span.start : first.span.end])) == day
