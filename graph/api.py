@@ -12,6 +12,7 @@ from graph.resources import Resources
 from storage.audit import Verdict
 from storage.errors import InvalidInput
 from storage.records import (
+    Card,
     Document,
     Feedback,
     Page,
@@ -21,6 +22,7 @@ from storage.sources import Source, sources
 from storage.verification import verify_run
 from tools.library import Added
 from tools.policy import guarded
+from tools.profiles import Wanted
 
 
 class Documents:
@@ -81,9 +83,26 @@ class Documents:
         """Make what was added searchable now; otherwise the first search does it."""
         self._resources.library.refresh()
 
-    def list(self) -> "list[Document]":
-        """Return all documents, oldest first."""
-        return [*self._resources.library.store.all()]
+    def list(self, *, kind: str = "", party: str = "", dated: str = "") -> "list[Document]":
+        """Return all documents, or those whose cards say so, oldest first.
+
+        `kind` and `party` are words of the kind and of a name; `dated` is a year, month or day, or
+        two with ".." between them: "2018..2020".
+
+        Raises:
+            InvalidInput: one of them cannot be read.
+        """
+        return self._resources.library.wanted(Wanted(kind, party, dated))
+
+    def card(self, document_id: str) -> Card:
+        """Return what a document says of itself: title, kind, parties, dates, numbers.
+
+        Each value has the page and the words that say it; nothing comes from the file's name.
+
+        Raises:
+            NotFound: there is no such document in this workspace.
+        """
+        return self._resources.library.card(document_id)
 
     def get(self, document_id: str) -> Document:
         """Return a document.
@@ -102,10 +121,27 @@ class Documents:
         return self._resources.library.page(document_id, number, version)[1]
 
     def search(
-        self, query: str, *, documents: Sequence[str] = (), limit: int = 12
+        self,
+        query: str,
+        *,
+        documents: Sequence[str] = (),
+        kind: str = "",
+        party: str = "",
+        dated: str = "",
+        limit: int = 12,
     ) -> "Sequence[Passage]":
-        """Return what the librarian would find for a question, best first."""
-        return self._resources.library.search(query, documents=documents, limit=limit)
+        """Return what the librarian would find for a question, best first.
+
+        The passages of the documents that the question names come first. `documents` are ids to
+        look in; `kind`, `party` and `dated` limit them as in `list`.
+
+        Raises:
+            NotFound: there is no such document in this workspace.
+            InvalidInput: one of the limits cannot be read.
+        """
+        wanted = Wanted(kind, party, dated)
+        library = self._resources.library
+        return library.search(query, documents=documents, wanted=wanted, limit=limit)
 
 
 class Audit:

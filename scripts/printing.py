@@ -1,12 +1,12 @@
 """How the command line shows things to people: tables, answers with their quotes, questions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from storage.records import Interrupt, Passage, Run
+from storage.records import Card, Interrupt, Passage, Run, Stated
 from storage.times import utc
 from tools.library import Added
 
@@ -55,6 +55,25 @@ def documents(added: Iterable[Added]) -> None:
             )
             if document.reason:
                 out.print(f"       [dim]{escape(document.reason)}[/dim]")
+
+
+def card(found: Card) -> None:
+    """Print a card: each value with what it is, and the words of the page that say it."""
+    rows: dict[str, Sequence[Stated]] = {
+        "title": [found.title] if found.title else [],
+        **{name: getattr(found, name) for name in Card.model_fields if name != "title"},
+    }
+    if not any(rows.values()):
+        err.print("It says nothing of itself that was found.")
+    for name, values in rows.items():
+        for value in values:
+            told = f"{value.what}: {value.value}" if value.what else value.value
+            also = f" ({', '.join(value.called)})" if value.called else ""
+            quote = " ".join(value.quote.split())
+            out.print(
+                f"{name:14}{escape(told + also)}\n"
+                f"{'':14}[dim]page {value.page}: “{escape(quote)}”[/dim]"
+            )
 
 
 def run(found: Run) -> None:

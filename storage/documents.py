@@ -8,12 +8,15 @@ version of a document takes its place in the catalogue; the older ones stay read
 
 What a `ready` version says never changes. One that is not may be read again, with a password or by
 a newer reader; its pages are then another object under `pages/{sha256}/`, since an object is
-written once and somebody may just be reading the former one.
+written once and somebody may just be reading the former one. The card of a version stands in the
+entry of its bytes, so that what removes one removes both.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, cast
 
@@ -22,7 +25,7 @@ from cachetools import LRUCache
 from storage.errors import ConditionFailed, Conflict, NotFound
 from storage.keys import key
 from storage.ports import Absent, Blobs, FieldIs, Item, Put, Table, VersionIs
-from storage.records import Document, Page
+from storage.records import Card, Document, Page
 
 CATALOGUE: Final = "documents"
 _PAGES_CACHED: Final = 64
@@ -40,6 +43,19 @@ def sha256_of(data: bytes) -> str:
 
 def _json(pages: list[Page]) -> bytes:
     return json.dumps([page.model_dump() for page in pages], ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCard:
+    """A card, and the version of what made it: a newer one makes it anew."""
+
+    card: Card
+    made_by: str
+
+
+def _kept(card: KeptCard | None) -> dict[str, Any]:
+    """Return what an entry of a version holds of its card."""
+    return {"card": card.card.model_dump(mode="json"), "card_by": card.made_by} if card else {}
 
 
 class DocumentStore:
@@ -85,13 +101,15 @@ class DocumentStore:
         """Return the bytes of a version."""
         return self._originals.get(f"originals/{sha256}")
 
-    def add(self, document: Document, pages: list[Page], parser: str) -> Document:
-        """Make a document exist, with its pages as a parser of that version read them.
+    def add(
+        self, document: Document, pages: list[Page], parser: str, card: KeptCard | None = None
+    ) -> Document:
+        """Make a document exist, with its pages as a parser of that version read them, and a card.
 
         Of two that add the same bytes at once one wins, and both get what it added.
         """
         try:
-            self._enter(document, pages, parser, 0)
+            self._enter(document, pages, parser, card, 0)
         except ConditionFailed:
             found = self.find(document.sha256)
             if found is None:
@@ -100,7 +118,12 @@ class DocumentStore:
         return document
 
     def add_version(
-        self, document_id: str, version: Document, pages: list[Page], parser: str
+        self,
+        document_id: str,
+        version: Document,
+        pages: list[Page],
+        parser: str,
+        card: KeptCard | None = None,
     ) -> Document:
         """Make bytes the newest version of a document, whose id, name and place it keeps.
 
@@ -119,7 +142,7 @@ class DocumentStore:
             }
         )
         try:
-            self._enter(document, pages, parser, item.version)
+            self._enter(document, pages, parser, card, item.version)
         except ConditionFailed:
             if found := self.find(version.sha256):
                 raise Conflict(f"These bytes are a version of {found.name} already.") from None
@@ -134,7 +157,9 @@ class DocumentStore:
         """
         return cast(str, self._version(sha256).body.get("parser", ""))
 
-    def read_again(self, document: Document, pages: list[Page], parser: str) -> Document:
+    def read_again(
+        self, document: Document, pages: list[Page], parser: str, card: KeptCard | None = None
+    ) -> Document:
         """Replace what was read of the newest version of a document that was not `ready`.
 
         Raises:
@@ -146,7 +171,7 @@ class DocumentStore:
         if before.sha256 != document.sha256 or before.status == "ready":
             raise Conflict(f"{before.name} has been read meanwhile.")
         try:
-            self._enter(document, pages, parser, item.version, again=True)
+            self._enter(document, pages, parser, card, item.version, again=True)
         except ConditionFailed:
             raise Conflict(f"{before.name} has changed meanwhile.") from None
         return document
@@ -156,6 +181,7 @@ class DocumentStore:
         document: Document,
         pages: list[Page],
         parser: str,
+        card: KeptCard | None,
         version: int,
         *,
         again: bool = False,
@@ -170,6 +196,7 @@ class DocumentStore:
             "pages": name,
             "parser": parser,
             "final": document.status == "ready",
+            **_kept(card),
         }
         entry = Item(key("document", document.id), "document", body, version + 1)
         of_bytes = Item(key("version", document.sha256), "document", bytes_)
@@ -180,6 +207,29 @@ class DocumentStore:
                 Put(Item(CATALOGUE, key(int(document.added_at * 1000), document.id), body)),
             ]
         )
+
+    def cards(self, versions: Sequence[str], made_by: str) -> dict[str, Card]:
+        """Return the cards of those of the versions that have one, made by that version of us."""
+        keys = {(key("version", sha256), "document"): sha256 for sha256 in versions}
+        items = self._table.batch_get([*keys])
+        return {
+            keys[place]: Card.model_validate(item.body["card"])
+            for place, item in items.items()
+            if item.body.get("card_by") == made_by
+        }
+
+    def keep_card(self, sha256: str, card: KeptCard) -> None:
+        """Keep a card that was made of a version later than the version was added.
+
+        It can be made again at any time: where the version has changed meanwhile, or is gone,
+        nothing is kept.
+        """
+        item = self._table.get(key("version", sha256), "document")
+        if item is None or item.body.get("card_by") == card.made_by:
+            return
+        entry = Item(item.pk, item.sk, {**item.body, **_kept(card)}, item.version + 1)
+        with suppress(ConditionFailed):
+            self._table.put(entry, VersionIs(item.version))
 
     def pages(self, sha256: str) -> list[Page]:
         """Return the pages of a version.

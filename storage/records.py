@@ -65,6 +65,42 @@ class Document(Record):
     """The ids of the documents that what is attached to it became, in its order."""
 
 
+class Stated(Record):
+    """A value that a document states of itself: `quote == page_text[start:end]` says it."""
+
+    value: Text
+    """In its normal form: dates as in ISO 8601, names on one line, kinds in lower case."""
+    what: Text = ""
+    """What it is among its like: "buyer" of parties, "effective" of dates, "CIK" of identifiers."""
+    called: list[Text] = Field(default_factory=list)
+    """Other names for the same, by which questions may ask for it."""
+    page: int = Field(ge=1)
+    start: int = Field(ge=0)
+    end: int
+    quote: Text
+
+
+class Card(Record):
+    """What one would write on the index card of a version, each value with the place that says it.
+
+    Nothing on it comes from the name of the file.
+    """
+
+    title: Stated | None = None
+    kinds: list[Stated] = Field(default_factory=list)
+    """What sort of document it is, the likeliest first: "supply agreement", "10-K", "mail"."""
+    parties: list[Stated] = Field(default_factory=list)
+    """Those between whom it was made, or who wrote, got, filed or issued it."""
+    organisations: list[Stated] = Field(default_factory=list)
+    """Others that its opening, running lines or signatures name."""
+    dates: list[Stated] = Field(default_factory=list)
+    """When it was made, took effect or was sent, the day that counts most first."""
+    periods: list[Stated] = Field(default_factory=list)
+    """Fiscal years and quarters that it reports on: "2019", "2019-Q2"."""
+    identifiers: list[Stated] = Field(default_factory=list)
+    """Numbers of the document, and of those who made it: contract or policy number, CIK, ticker."""
+
+
 class Passage(Record):
     """A stretch of a page that a search found."""
 

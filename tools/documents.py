@@ -11,21 +11,31 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from storage.records import Passage
+from tools.cards import brief
 from tools.library import Library
+from tools.profiles import Wanted
 from tools.registry import Registry, reads
 
 MOST_PASSAGES: Final = 20
 PAGE_CHARS: Final = 12_000
 
 
-class ListDocuments(BaseModel):
+class ByCard(BaseModel):
+    """Which documents, by what they say of themselves."""
+
+    kind: str = Field("", description="Only of this kind: words of it, as in 'supply agreement'")
+    party: str = Field("", description="Only those that name this party or organisation")
+    dated: str = Field("", description="Only of this time: 2019, 2019-03, 2018..2020, 2019-06-01..")
+
+
+class ListDocuments(ByCard):
     """Arguments of `list_documents`."""
 
     contains: str = Field("", description="Only documents whose name contains this, any case")
     limit: int = Field(50, ge=1, le=200)
 
 
-class SearchDocuments(BaseModel):
+class SearchDocuments(ByCard):
     """Arguments of `search_documents`."""
 
     query: str = Field(description="What to look for, in the words the documents would use")
@@ -45,20 +55,30 @@ class ReadPage(BaseModel):
 def add_document_tools(registry: Registry, library: Library) -> None:
     """Register the tools that read a library."""
 
-    def list_documents(contains: str = "", limit: int = 50) -> tuple[str, Any]:
-        """List the documents of the workspace: id, name, status, number of pages."""
-        found = [d for d in library.store.all() if contains.casefold() in d.name.casefold()]
+    def list_documents(
+        contains: str = "", limit: int = 50, kind: str = "", party: str = "", dated: str = ""
+    ) -> tuple[str, Any]:
+        """List the documents of the workspace, each with its title, kind, parties and dates."""
+        every = library.wanted(Wanted(kind, party, dated))
+        found = [d for d in every if contains.casefold() in d.name.casefold()]
+        cards = library.cards(found[:limit])
         rows = [
-            {"id": d.id, "name": d.name, "status": d.status, "pages": d.pages}
+            {"id": d.id, "name": d.name, "status": d.status, "pages": d.pages, **brief(cards[d.id])}
             for d in found[:limit]
         ]
         return json.dumps({"documents": rows, "more": len(found) > limit}), rows
 
     def search_documents(
-        query: str, document_ids: Sequence[str] = (), limit: int = 12
+        query: str,
+        document_ids: Sequence[str] = (),
+        limit: int = 12,
+        kind: str = "",
+        party: str = "",
+        dated: str = "",
     ) -> tuple[str, Any]:
-        """Find the passages of the documents that speak about something, best first."""
-        found = library.search(query, documents=document_ids, limit=limit)
+        """Find the passages that speak about something, of the documents that the query names."""
+        wanted = Wanted(kind, party, dated)
+        found = library.search(query, documents=document_ids, wanted=wanted, limit=limit)
         return as_text(found), [passage.model_dump() for passage in found]
 
     def read_page(document_id: str, page: int) -> tuple[str, Any]:

@@ -13,13 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
-from storage.documents import DocumentStore, document_id, sha256_of
+from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
 from storage.errors import Conflict, NotFound
-from storage.records import Document, Identity, Page, Passage
+from storage.records import Card, Document, Identity, Page, Passage
+from tools.cards import CARD_VERSION, make_card
 from tools.parsers.result import Parsed
 from tools.parsing import PARSER_VERSION
+from tools.profiles import Wanted
 from tools.sandbox import Sandbox
-from tools.search import Hit, Index, IndexedDocument
+from tools.search import ANY, Hit, Index, IndexedDocument
 
 _AT_ONCE = 32
 """Documents whose pages are held in memory while they are indexed."""
@@ -125,10 +127,12 @@ class Library:
             added_by=identity.name,
             attachments=_ids(attached),
         )
+        card = KeptCard(make_card(parsed.pages), CARD_VERSION)
         if version_of:
-            added = self.store.add_version(version_of, document, parsed.pages, PARSER_VERSION)
+            pages = parsed.pages
+            added = self.store.add_version(version_of, document, pages, PARSER_VERSION, card)
             return Added(added, True, attached)
-        added = self.store.add(document, parsed.pages, PARSER_VERSION)
+        added = self.store.add(document, parsed.pages, PARSER_VERSION, card)
         return Added(added, added == document, attached)
 
     def _add_again(
@@ -167,7 +171,8 @@ class Library:
                 "attachments": _ids(attached),
             }
         )
-        read = self.store.read_again(document, parsed.pages, PARSER_VERSION)
+        card = KeptCard(make_card(parsed.pages), CARD_VERSION)
+        read = self.store.read_again(document, parsed.pages, PARSER_VERSION, card)
         if found.pages:
             with self._lock:
                 self._index.remove(found.id)  # what it held was what had been saved of it
@@ -202,28 +207,67 @@ class Library:
         with self._lock:
             missing = [d for d in self.store.all() if d.pages and not self._index.holds(d.sha256)]
             for start in range(0, len(missing), _AT_ONCE):
-                self._index.add(map(self._indexed, missing[start : start + _AT_ONCE]))
+                some = missing[start : start + _AT_ONCE]
+                cards = self.cards(some)
+                self._index.add(self._indexed(document, cards[document.id]) for document in some)
 
-    def _indexed(self, document: Document) -> IndexedDocument:
+    def _indexed(self, document: Document, card: Card) -> IndexedDocument:
         return IndexedDocument(
             document_id=document.id,
             sha256=document.sha256,
             name=document.name,
             pages=self.store.pages(document.sha256),
+            card=card,
         )
 
+    def cards(self, documents: Sequence[Document]) -> dict[str, Card]:
+        """Return the cards of documents, by id; one that was not made yet is made and kept."""
+        kept = self.store.cards([document.sha256 for document in documents], CARD_VERSION)
+        for document in documents:
+            if document.sha256 not in kept:
+                card = make_card(self.store.pages(document.sha256))
+                self.store.keep_card(document.sha256, KeptCard(card, CARD_VERSION))
+                kept[document.sha256] = card
+        return {document.id: kept[document.sha256] for document in documents}
+
+    def wanted(self, wanted: Wanted) -> list[Document]:
+        """Return the documents whose cards say what is wanted, oldest first.
+
+        Raises:
+            InvalidInput: what is wanted cannot be read.
+        """
+        if not wanted:
+            return [*self.store.all()]
+        self.refresh()
+        matching = frozenset(self._index.matching(wanted))
+        return [document for document in self.store.all() if document.id in matching]
+
+    def card(self, document_id: str) -> Card:
+        """Return what a document says of itself, each value with its place.
+
+        Raises:
+            NotFound: there is no such document in this workspace.
+        """
+        return self.cards([self.store.get(document_id)])[document_id]
+
     def search(
-        self, query: str, *, documents: Sequence[str] = (), limit: int = 12
+        self,
+        query: str,
+        *,
+        documents: Sequence[str] = (),
+        wanted: Wanted = ANY,
+        limit: int = 12,
     ) -> list[Passage]:
-        """Return the passages that answer a query best, best first.
+        """Return the passages that answer a query best: the likeliest documents', best first.
 
         Raises:
             NotFound: one of `documents` is not in this workspace.
+            InvalidInput: what is wanted cannot be read.
         """
         for each in documents:
             self.store.get(each)
         self.refresh()
-        hits = self._index.search(query, documents=documents, limit=limit)
+        hits = self._index.search(query, documents=documents, wanted=wanted, limit=limit)
         return self.passages(hits)
 
     def passages(self, hits: Sequence[Hit]) -> list[Passage]:

@@ -10,7 +10,8 @@ A query is words to look for, never a query language: no text of a question or o
 change what is searched. Removing a document rewrites the index, so that none of its words stay on
 the disk and all scores are as if it had never been there.
 
-Next: `tools/passages.py` cuts the pages, `tools/library.py` keeps the index up to date.
+Next: `tools/passages.py` cuts the pages, `tools/routing.py` chooses the documents by their cards,
+`tools/library.py` keeps the index up to date.
 """
 
 import re
@@ -28,22 +29,24 @@ from typing import Any, Final
 import tantivy
 
 from storage.errors import Unavailable
-from storage.records import Page, readable
+from storage.records import Card, Page, readable
 from tools.passages import passages
+from tools.profiles import Profile, Wanted, profile
+from tools.routing import Choice, Router
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Goes up when the same pages would be indexed differently."""
 _WRITER_BYTES: Final = 50_000_000
 _ABOUT: Final = 1_500
 """Characters of the first page that say, with the name, what a document is about."""
 _MOST_QUERY: Final = 20_000
 _MOST_TERMS: Final = 100
-_MOST_DOCUMENTS: Final = 4
-"""Documents whose passages are returned where the query names none."""
 _POOL: Final = 200
 """Passages from which the documents are judged."""
 _BY_ABOUT: Final = 4.0
 """What a match of a document's name and opening weighs beside its best passages."""
+
+ANY: Final = Wanted()
 
 # No passage is found by these words, unless the query has no others.
 _STOP_WORDS: Final = """
@@ -63,6 +66,7 @@ class IndexedDocument:
     """The version."""
     name: str
     pages: Sequence[Page]
+    card: Card = Card()  # noqa: RUF009 - it is frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,8 @@ def _schema() -> Any:
         builder.add_text_field(name, stored=True, tokenizer_name="words", index_option="freq")
     for name in ("page", "start", "end"):
         builder.add_unsigned_field(name, stored=True)
+    for name in ("name", "card"):
+        builder.add_bytes_field(name, stored=True, indexed=False)
     return builder.build()
 
 
@@ -141,7 +147,8 @@ def _records(document: IndexedDocument) -> Iterator[dict[str, Any]]:
     opening = next((page.text for page in document.pages if page.text.strip()), "")[:_ABOUT]
     # The words of a file's name stand together: "MasterServices_2020" is to be found by "services".
     names = f"{document.name}\n{_CAMEL.sub(' ', document.name)}"
-    yield {**keys, "kind": "document", "about": f"{names}\n{opening}"}
+    kept = {"name": document.name.encode(), "card": document.card.model_dump_json().encode()}
+    yield {**keys, "kind": "document", "about": f"{names}\n{opening}", **kept}
     for page in document.pages:
         for span in passages(page.text):
             place = {"page": page.number, "start": span.start, "end": span.end}
@@ -157,6 +164,9 @@ class _View:
     searcher: Any
     held: dict[str, str]
     """Versions, and the documents that they are of."""
+    profiles: dict[str, Profile]
+    """Versions, and what of them a question can name."""
+    router: Router
 
 
 class Index:
@@ -210,21 +220,46 @@ class Index:
             if document_id in self._now().held.values():
                 self._drop(writer, document_id)
 
-    def search(self, query: str, *, documents: Sequence[str] = (), limit: int = 12) -> list[Hit]:
+    def matching(self, wanted: Wanted) -> list[str]:
+        """Return the documents whose cards say what is wanted.
+
+        Raises:
+            InvalidInput: what is wanted cannot be read.
+        """
+        return self._now().router.matching(wanted)
+
+    def search(
+        self,
+        query: str,
+        *,
+        documents: Sequence[str] = (),
+        wanted: Wanted = ANY,
+        limit: int = 12,
+    ) -> list[Hit]:
         """Return the passages that have most of the query's words, best first.
 
-        With `documents` only theirs, by score. Without, the documents that fit best come first,
-        each with its best passages: about half of `limit` is the first one's.
+        Those of the documents that fit best come first, each with its share of `limit`; `documents`
+        and `wanted` limit the documents in which to look.
+
+        Raises:
+            InvalidInput: what is wanted cannot be read.
         """
-        terms = _terms(query)
-        if not terms or limit < 1:
-            return []
         view = self._now()
-        if documents:
-            return _passages(view, terms, documents, limit)
-        best = _documents(view, terms)
-        found = {each: _passages(view, terms, [each], limit) for each in best}
-        return _shared_out(found, limit)
+        among = documents
+        if wanted:
+            matching = view.router.matching(wanted)
+            among = [each for each in documents if each in matching] if documents else matching
+        if limit < 1 or not _terms(query) or (wanted and not among):
+            return []
+        if len(among) == 1:
+            return _passages(view, _terms(query), among, limit)
+
+        def weigh(documents: Sequence[str]) -> dict[str, float]:
+            return _points(view, _terms(query), documents)
+
+        chosen = view.router.choose(query, weigh, among)
+        found = [_found(view, query, choice, limit) for choice in chosen]
+        return _shared_out(found, [choice.share for choice in chosen], limit)
 
     def _drop(self, writer: Any, document_id: str) -> None:
         """Write everything anew but one document, as part of the writer's next commit."""
@@ -334,7 +369,16 @@ class Index:
         hits = searcher.search(query, max(1, searcher.num_docs)).hits
         rows = [searcher.doc(address) for _, address in hits]
         held = {row["sha256"][0]: row["document_id"][0] for row in rows}
-        return _View(stamp, index, searcher, held)
+        profiles = {row["sha256"][0]: self._profile(row) for row in rows}
+        return _View(stamp, index, searcher, held, profiles, Router(profiles.values()))
+
+    def _profile(self, row: Any) -> Profile:
+        """Return the profile of a version; one that was made before is not made again."""
+        before = self._view.profiles.get(row["sha256"][0]) if self._view else None
+        if before is not None and before.document_id == row["document_id"][0]:
+            return before
+        card = Card.model_validate_json(row["card"][0])
+        return profile(row["document_id"][0], row["name"][0].decode(), card)
 
 
 def _passages(view: _View, terms: Sequence[str], documents: Sequence[str], limit: int) -> list[Hit]:
@@ -353,28 +397,37 @@ def _passages(view: _View, terms: Sequence[str], documents: Sequence[str], limit
     return hits[:limit]
 
 
-def _documents(view: _View, terms: Sequence[str]) -> list[str]:
-    """Return the documents that fit best: by their best passages, name and opening."""
+def _points(view: _View, terms: Sequence[str], documents: Sequence[str]) -> dict[str, float]:
+    """Return how well documents fit by their best passages, names and openings; all if none."""
     points: dict[str, float] = {}
     seen: dict[str, int] = {}
-    for hit in _passages(view, terms, (), _POOL):
+    for hit in _passages(view, terms, documents, _POOL):
         rank = seen[hit.document_id] = seen.get(hit.document_id, 0) + 1
         points[hit.document_id] = points.get(hit.document_id, 0.0) + hit.score / 2 ** (rank - 1)
-    about = view.searcher.search(_any_of("about", terms), _POOL).hits
-    for score, address in about:
+    about = _any_of("about", terms)
+    if documents:
+        about = _only(about, "document_id", documents)
+    for score, address in view.searcher.search(about, _POOL).hits:
         document_id = view.searcher.doc(address)["document_id"][0]
         points[document_id] = points.get(document_id, 0.0) + _BY_ABOUT * score
-    return sorted(points, key=lambda each: (-round(points[each], 3), each))[:_MOST_DOCUMENTS]
+    return points
 
 
-def _shared_out(found: dict[str, list[Hit]], limit: int) -> list[Hit]:
-    """Give each document half of what the one before it gets, and the rest in their order."""
-    chosen: dict[str, list[Hit]] = {}
-    for rank, (document_id, hits) in enumerate(found.items()):
-        chosen[document_id] = hits[: max(1, round(limit / 2 ** (rank + 1)))]
-    left = limit - sum(map(len, chosen.values()))
-    for document_id, hits in found.items():
-        more = hits[len(chosen[document_id]) :][: max(0, left)]
-        chosen[document_id] += more
-        left -= len(more)
-    return [hit for hits in chosen.values() for hit in hits][:limit]
+def _found(view: _View, query: str, choice: Choice, limit: int) -> list[Hit]:
+    """Return the best passages of a chosen document: without the names that led to it, if any."""
+    hits = _passages(view, _terms(choice.query), [choice.document_id], limit)
+    return hits or _passages(view, _terms(query), [choice.document_id], limit)
+
+
+def _shared_out(found: list[list[Hit]], shares: list[float], limit: int) -> list[Hit]:
+    """Give each document its share of the places, and what is left in their order."""
+    counts = [
+        min(len(hits), max(1, round(limit * s)) if s else 0)
+        for hits, s in zip(found, shares, strict=True)
+    ]
+    left = limit - sum(counts)
+    for at, hits in enumerate(found):
+        more = min(left, len(hits) - counts[at]) if left > 0 else 0
+        counts[at] += more
+        left -= more
+    return [hit for hits, count in zip(found, counts, strict=True) for hit in hits[:count]][:limit]

@@ -1,4 +1,4 @@
-"""Commands on documents: add, search, page."""
+"""Commands on documents: add, search, card, page."""
 
 import sys
 from getpass import getpass
@@ -82,17 +82,49 @@ def _asked() -> str:
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     document: Limit = None,
+    kind: Annotated[
+        str, typer.Option(metavar="WORDS", help="Only documents of this kind: 'supply agreement'.")
+    ] = "",
+    party: Annotated[
+        str, typer.Option(metavar="NAME", help="Only documents that name this party.")
+    ] = "",
+    dated: Annotated[
+        str, typer.Option(metavar="TIME", help="Only of this time: 2019, 2019-03, 2018..2020.")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many.")] = 10,
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> None:
-    """Show what the librarian finds for a question, best first."""
+    """Show what the librarian finds for a question, best first.
+
+    The documents that the question names come first, by what their cards say (`affidavit card`).
+    """
     from scripts import printing
 
     with opened(workspace) as desk:
-        found = desk.documents.search(query, documents=document or [], limit=limit)
+        found = desk.documents.search(
+            query, documents=document or [], kind=kind, party=party, dated=dated, limit=limit
+        )
     rows = [passage.model_dump(exclude={"sha256", "opens", "cited"}) for passage in found]
     emit(rows) if as_json else printing.passages(found)
+
+
+@app.command()
+@command
+def card(
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT", help="The document's id.")],
+    workspace: Workspace = "",
+    as_json: Json = False,
+) -> None:
+    """Print what a document says of itself: title, kind, parties, dates, numbers, with their pages.
+
+    It is read from the text alone, when the document is added.
+    """
+    from scripts import printing
+
+    with opened(workspace) as desk:
+        found = desk.documents.card(document_id)
+    emit(found.model_dump()) if as_json else printing.card(found)
 
 
 @app.command()

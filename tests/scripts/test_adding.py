@@ -78,7 +78,7 @@ def test_an_object_that_goes_meanwhile_stops_no_other(mail: Aws, desk: Orchestra
     found = list(sources(f"s3://{MAIL}/2024"))
     mail.clients().s3.delete_object(Bucket=MAIL, Key="2024/in/supply.txt")
     added, failed = add_all(desk, found)
-    assert [document.name for document, _ in added] == ["lease.txt"]
+    assert [each.document.name for each in added] == ["lease.txt"]
     assert failed == [f"s3://{MAIL}/2024/in/supply.txt has gone."]
 
 

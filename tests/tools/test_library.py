@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from reportlab.lib.pdfencrypt import StandardEncryption
 
-from storage.documents import DocumentStore
-from storage.records import Identity, Page
+from storage.documents import DocumentStore, KeptCard
+from storage.records import Card, Identity, Page
 from storage.workspace import Workspace
 from tests.tools.test_parsing import pdf
+from tools.cards import CARD_VERSION
 from tools.library import Library
 from tools.parsers.result import Parsed
 from tools.parsing import PARSER_VERSION
+from tools.profiles import Wanted
 from tools.sandbox import Sandbox
 
 ANN = Identity(name="ann", source="os")
@@ -80,6 +82,33 @@ def test_what_is_attached_and_cannot_be_read_is_told(library: Library) -> None:
         ("notice.eml › notes.xyz", "unsupported", True),
         ("notice.eml › empty.pdf", "damaged", True),
     ]
+
+
+def test_a_card_is_made_when_a_document_is_added_and_kept_with_it(library: Library) -> None:
+    document = library.add(b"Travel Policy\nPolicy No.: HR-012\n", "x.txt", ANN).document
+    card = library.store.cards([document.sha256], CARD_VERSION)[document.sha256]
+    assert card == library.card(document.id)
+    assert [number.value for number in card.identifiers] == ["HR-012"]
+
+
+def test_a_document_that_has_no_card_yet_gets_one_when_it_is_needed(library: Library) -> None:
+    document = library.add(b"Travel Policy\nPolicy No.: HR-012\n", "x.txt", ANN).document
+    library.store.keep_card(document.sha256, KeptCard(Card(), "of another time"))
+    assert library.store.cards([document.sha256], CARD_VERSION) == {}
+    assert library.search("when may one fly, by HR-012")[0].document_id == document.id
+    assert library.store.cards([document.sha256], CARD_VERSION)[document.sha256].identifiers
+    library.store.keep_card("gone", KeptCard(Card(), CARD_VERSION))
+    assert library.store.cards(["gone"], CARD_VERSION) == {}
+
+
+def test_only_documents_that_are_wanted_are_looked_into(library: Library) -> None:
+    for year in (2018, 2019):
+        text = f"Ister Foods plc\nAnnual Report {year}\nWe sold bread."
+        library.add(text.encode(), f"{year}.txt", ANN)
+    wanted = Wanted(kind="annual report", party="Ister", dated="2018")
+    assert [passage.document for passage in library.search("bread", wanted=wanted)] == ["2018.txt"]
+    assert [document.name for document in library.wanted(wanted)] == ["2018.txt"]
+    assert library.search("bread", wanted=Wanted(party="nobody")) == []
 
 
 def test_mails_inside_of_mails_are_followed_so_far_and_no_further(library: Library) -> None:

@@ -13,8 +13,8 @@ whose registered office is at 1 High Street, London (the "Borrower"); and
 (2) BIRCH BANK PLC, as lender (the "Lender").
 IT IS AGREED as follows:"""
 UNDEFINED = """\
-This Agreement is entered into as of June 1, 2020, by and between Jane Q. Doe, an individual residing
-in Ohio, and Acme Widgets, Inc., a Delaware corporation.
+This Agreement is entered into as of June 1, 2020, by and between Jane Q. Doe, an individual
+residing in Ohio, and Acme Widgets, Inc., a Delaware corporation.
 """
 SEVERAL = """\
 This Agreement, dated as of March 3, 2004, is among ALPHA CORP., a Delaware corporation ("Alpha"),
