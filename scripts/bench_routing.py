@@ -2,7 +2,7 @@
 
     python scripts/bench_routing.py [DIR] [--filings N] [--bare-names] [--json]
 
-DIR holds labelled contracts, as for `scripts/evaluate.py`; all of them are added to one workspace
+DIR holds labelled contracts, as for `affidavit evaluate`; all of them are added to one workspace
 and asked for by a party and the kind of contract, as lawyers do. Without DIR, or with `--filings`,
 filings are made up: N organisations with several years each. What counts is the document of the
 first passage of `desk.documents.search`; where several contracts are of the same party and kind,
@@ -23,7 +23,9 @@ from rich.console import Console
 from rich.progress import track
 
 from graph import Orchestrator
-from scripts.evaluate import load, open_desk
+from graph.settings import OFFLINE
+from scripts.evaluate import open_desk
+from scripts.labelled import Label, read_labelled
 from scripts.made_up_filings import MadeUp, Question, filings, questions
 
 _TEMPLATES: Final = (
@@ -47,18 +49,18 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.casefold())
 
 
-def _parties(labels: dict[str, dict[str, Any]]) -> list[str]:
+def _parties(labels: dict[str, Label]) -> list[str]:
     """Return the names among the labels, which hold defined names ("Buyer") as well."""
-    spans = [" ".join(s.split()).strip(" ,.;\"“”'()") for s in labels["Parties"]["spans"]]
+    spans = [" ".join(s.split()).strip(" ,.;\"“”'()") for s in labels["Parties"].spans]
     whole = [s for s in spans if 0 < len(s) <= 70 and not _JOINT.search(s) and _LEGAL.search(s)]
     # "Company" is no name of anyone.
     return [s for s in whole if len(s.split()) > 1] or [s for s in spans if len(s.split()) > 1][:1]
 
 
-def of_contracts(labels: dict[str, dict[str, dict[str, Any]]]) -> Iterator[Question]:
+def of_contracts(labels: dict[str, dict[str, Label]]) -> Iterator[Question]:
     """Yield questions that name a party and the kind of a contract, for each file."""
     kinds = {
-        file: " ".join(each["Document Name"]["spans"][0].split()) for file, each in labels.items()
+        file: " ".join(each["Document Name"].spans[0].split()) for file, each in labels.items()
     }
     named = {file: {_plain(party) for party in _parties(each)} for file, each in labels.items()}
     for file, each in labels.items():
@@ -107,12 +109,12 @@ def measure(desk: Orchestrator, asked: Iterable[Question], names: dict[str, str]
 def _add_contracts(
     desk: Orchestrator, folder: Path, bare: bool
 ) -> tuple[dict[str, str], list[Question]]:
-    contracts = load(folder, 0, 0)
+    contracts = read_labelled(folder).documents
     names = {}
-    for number, (path, _) in enumerate(track(contracts, "adding", console=Console(stderr=True))):
-        name = f"scan-{number:03}.pdf" if bare else path.name
-        names[desk.documents.add(path, name=name).id] = path.name
-    return names, [*of_contracts({path.name: labels for path, labels in contracts})]
+    for number, each in enumerate(track(contracts, "adding", console=Console(stderr=True))):
+        name = f"scan-{number:03}.pdf" if bare else each.name
+        names[desk.documents.add(each.path, name=name).id] = each.name
+    return names, [*of_contracts({each.name: each.labels for each in contracts})]
 
 
 def _add_filings(desk: Orchestrator, made: list[MadeUp]) -> dict[str, str]:
@@ -136,13 +138,13 @@ def main(
     """Ask which document comes first, and print how often it is the right one."""
     shown: dict[str, Any] = {}
     if folder:
-        with tempfile.TemporaryDirectory() as home, open_desk(home) as desk:
+        with tempfile.TemporaryDirectory() as home, open_desk(home, OFFLINE) as desk:
             names, asked = _add_contracts(desk, folder, bare_names)
             desk.documents.index()
             shown["contracts"] = measure(desk, asked, names)
     if organisations or not folder:
         made = filings(seed, organisations or 40, range(2015, 2023))
-        with tempfile.TemporaryDirectory() as home, open_desk(home) as desk:
+        with tempfile.TemporaryDirectory() as home, open_desk(home, OFFLINE) as desk:
             names = _add_filings(desk, made)
             desk.documents.index()
             shown[f"{len(made)} filings"] = measure(desk, questions(made, seed), names)

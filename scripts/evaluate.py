@@ -75,7 +75,7 @@ def evaluated(
     """
     with (
         tempfile.TemporaryDirectory(prefix="affidavit-evaluate-") as home,
-        _opened(home, model) as desk,
+        open_desk(home, model) as desk,
     ):
         documents = []
         adding = progress.add_task("Adding", total=len(labelled.documents))
@@ -92,7 +92,8 @@ def evaluated(
         yield Evaluation(desk, model, asked, documents)
 
 
-def _opened(home: str, model: str) -> Orchestrator:
+def open_desk(home: str, model: str) -> Orchestrator:
+    """Open a desk that is embedded and stands in a folder, whatever the settings say."""
     settings = read_settings().model_copy(
         update={
             "home": Path(home) / "home",
@@ -123,7 +124,7 @@ def _ask(
 
 
 def _start(home: str, model: str) -> None:
-    _desk.append(_opened(home, model))
+    _desk.append(open_desk(home, model))
 
 
 def _ask_in_pool(

@@ -92,7 +92,7 @@ def filings(seed: int, count: int, years: range) -> list[MadeUp]:
     """Make up the filings of so many organisations over some years."""
     random_ = random.Random(seed)
     all_of_them = organisations(random_, count)
-    found = []
+    found: list[MadeUp] = []
     for one in all_of_them:
         others = random_.sample(all_of_them, 4)
         for year in years:
