@@ -181,7 +181,7 @@ def on_aws(turns: int, ours: int) -> None:
             count = ours if name == "DynamoDBSaver" else turns
             for n in track(range(count), name, console=err, transient=True):
                 if name == "DynamoDBSaver" and n == turns:
-                    _reads(meter, aws, endpoint, n)
+                    _history(_reads(meter, aws, endpoint, n), meter, n)
                 try:
                     turn(graph, chance)
                 except Exception as error:  # noqa: BLE001 - how it dies is what is measured
@@ -197,8 +197,8 @@ def on_aws(turns: int, ours: int) -> None:
                 _leased(aws, endpoint, meter)
 
 
-def _reads(meter: Meter, aws: Aws, endpoint: str, turns: int) -> None:
-    """Print what it takes to read a thread of so many turns, by a process that knows nothing."""
+def _reads(meter: Meter, aws: Aws, endpoint: str, turns: int) -> Any:
+    """Print what the latest state takes by a saver that knows nothing; return the saver."""
     clients = aws.clients(endpoint=endpoint)
     cold = DynamoDBSaver(
         "ours", dynamodb_client=clients.dynamodb, s3_client=clients.s3, s3_bucket="ours-objects"
@@ -209,7 +209,11 @@ def _reads(meter: Meter, aws: Aws, endpoint: str, turns: int) -> None:
         line = Line()
         line.add(meter)
         print(f"    turn {turns:,}, the latest checkpoint, {name}: {line.reads[0]} calls")
-    history = sum(1 for _ in chat(cold, random.Random()).get_state_history(AT))
+    return cold
+
+
+def _history(saver: Any, meter: Meter, turns: int) -> None:
+    history = sum(1 for _ in chat(saver, random.Random()).get_state_history(AT))
     line = Line()
     line.add(meter)
     print(f"    turn {turns:,}, a history of {history:,} checkpoints: {line.reads[0]} calls")
