@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool
 
 from graph.resources import Resources
 from storage.audit import Verdict
-from storage.errors import InvalidInput
+from storage.errors import InvalidInput, NotFound
 from storage.records import (
     Card,
     Document,
@@ -21,6 +21,7 @@ from storage.records import (
 from storage.sources import Source, sources
 from storage.verification import verify_run
 from tools.library import Added
+from tools.parsers.drawing import SCALE, Picture
 from tools.policy import guarded
 from tools.profiles import Wanted
 
@@ -119,6 +120,61 @@ class Documents:
             NotFound: there is no such document, version or page.
         """
         return self._resources.library.page(document_id, number, version)[1]
+
+    def picture(
+        self,
+        document_id: str,
+        page: int,
+        *,
+        version: str = "",
+        marks: Sequence[tuple[int, int]] = (),
+        scale: float = SCALE,
+        password: str = "",
+    ) -> bytes:
+        """Return a page of a PDF as a PNG, with stretches of its stored text marked exactly.
+
+        Args:
+            document_id: the document's id.
+            page: counts from 1.
+            version: the SHA-256 of a version; the newest if it is empty.
+            marks: `(start, end)` as citations have them: code points of the page's text, half open.
+            scale: pixels of a point; fewer where the picture would become too large.
+            password: of a file that is locked. It is kept nowhere.
+
+        Raises:
+            NotFound: there is no such document, version or page; or a stretch cannot be marked,
+                because where it stands on the page cannot be told.
+            InvalidInput: it is no PDF or cannot be drawn, or the page has no such text.
+        """
+        found = self.drawn(
+            document_id, page, version=version, marks=marks, scale=scale, password=password
+        )
+        for (start, end), boxes in zip(marks, found.marks, strict=True):
+            if not boxes:
+                raise NotFound(
+                    f"Where the text at {start}:{end} stands on page {page} cannot be told, so "
+                    "that nothing is marked. Ask for the picture without this mark."
+                )
+        return found.png
+
+    def drawn(
+        self,
+        document_id: str,
+        page: int,
+        *,
+        version: str = "",
+        marks: Sequence[tuple[int, int]] = (),
+        scale: float = SCALE,
+        password: str = "",
+    ) -> Picture:
+        """Return a picture as `picture` does, with its size and the boxes of its marks.
+
+        What cannot be marked exactly is not marked: it has no boxes.
+        """
+        library = self._resources.library
+        return library.picture(
+            document_id, page, version, marks=marks, scale=scale, password=password
+        )
 
     def search(
         self,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 
@@ -17,8 +17,10 @@ from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
 from storage.errors import Conflict, NotFound
 from storage.records import Card, Document, Identity, Page, Passage
 from tools.cards import CARD_VERSION, make_card
+from tools.parsers.drawing import SCALE, Picture
 from tools.parsers.result import Parsed
 from tools.parsing import PARSER_VERSION
+from tools.pictures import Pictures
 from tools.profiles import Wanted
 from tools.sandbox import Sandbox
 from tools.search import ANY, Hit, Index, IndexedDocument
@@ -60,6 +62,10 @@ class Library:
         self._lock = Lock()
 
     @cached_property
+    def _pictures(self) -> Pictures:
+        return Pictures()
+
+    @cached_property
     def _sandbox(self) -> Sandbox:
         return self._make_sandbox()
 
@@ -68,9 +74,10 @@ class Library:
         return Index(self._index_at)
 
     def close(self) -> None:
-        """End the children that parse."""
-        if "_sandbox" in self.__dict__:
-            self._sandbox.close()
+        """End the children that parse and draw."""
+        for name in ("_sandbox", "_pictures"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     def add(
         self,
@@ -299,6 +306,29 @@ class Library:
         """
         document = self.store.get(document_id)
         return document, self.store.page(document, number, sha256)
+
+    def picture(
+        self,
+        document_id: str,
+        number: int,
+        sha256: str = "",
+        *,
+        marks: Sequence[tuple[int, int]] = (),
+        scale: float = SCALE,
+        password: str = "",
+    ) -> Picture:
+        """Return a page of a PDF as a picture, with stretches of its text marked.
+
+        Raises:
+            NotFound: there is no such document, version or page in this workspace.
+            InvalidInput: the page cannot be drawn, or has no such text to be marked.
+        """
+        document, page = self.page(document_id, number, sha256)
+        version = sha256 or document.sha256
+        with self._lock:
+            pictures = self._pictures
+        original = partial(self.store.original, version)
+        return pictures.draw(version, original, page, marks, scale, password)
 
     def in_scope(self, documents: Sequence[str]) -> Iterator[Document]:
         """Yield the documents named, or all if none is; those that are not there are left out."""

@@ -2,7 +2,7 @@
 
 A child has limits on memory and time, an empty environment and no terminal; a file that crashes or
 stalls it ends `damaged`, and the next file gets another child. Nothing is taken from a child but a
-well-formed `Parsed`. What a child does is in `tools.parsers.child`, what files become in
+well-formed answer. What a child does is in `tools.parsers.child`, what files become in
 `tools.parsing`.
 """
 
@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Final, Self, TypeVar
 
 from pydantic import ValidationError
 
 from storage.errors import Unavailable
+from storage.records import Record
 from tools.parsers.child import HEADER, LENGTH, READY
 from tools.parsers.result import MAX_BYTES, Parsed
 
@@ -30,6 +31,8 @@ MAX_ANSWER: Final = 512 << 20
 """Bytes of an answer; the limits of `tools.parsers.result` keep honest ones well below."""
 MAX_FILES: Final = 500
 """Files that one child reads before another takes over: whatever has leaked is given back."""
+
+R = TypeVar("R", bound=Record)
 
 _CLOSED = "The sandbox for reading files is closed."
 _ROOT = str(Path(__file__).resolve().parent.parent)
@@ -59,7 +62,7 @@ class Sandbox:
 
         `seconds` is how long one file may take, `memory` how many bytes a child may map.
         """
-        self._seconds = seconds
+        self.seconds = seconds
         self._memory = memory
         self._slots: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(processes or min(4, os.cpu_count() or 1)):
@@ -80,14 +83,23 @@ class Sandbox:
         if len(data) > MAX_BYTES:
             reason = f"It has {len(data) >> 20} MB; {MAX_BYTES >> 20} MB can be read. Split it."
             return Parsed(status="unsupported", reason=reason)
+        title = name.encode("utf-8", "replace")[-4096:]
+        try:
+            return self._ask(data, title, Parsed, password)
+        except Died as died:
+            return _damaged(died, self.seconds)
+
+    def _ask(self, data: bytes, title: bytes, kind: type[R], password: str) -> R:
+        """What a child answers about a file. Raises `Died`, and `Unavailable` as `parse` does."""
+        secret = password.encode("utf-8", "replace")
         child = self._slots.get()
         try:
             for _ in range(2):
                 child = self._usable(child)
                 fresh = child.files == 0
                 try:
-                    return child.parse(data, name, password)
-                except _Died as error:
+                    return child.ask(title, secret, data, kind)
+                except Died as error:
                     died = error
                     self._end(child)
                     child = None
@@ -95,7 +107,7 @@ class Sandbox:
                     break  # else an earlier file may have left something behind: try a new child
             if self._closed:
                 raise Unavailable(_CLOSED)
-            return _damaged(died, self._seconds)
+            raise died
         except BaseException:  # an interrupt: the child is in the midst of an answer
             if child is not None:
                 self._end(child)
@@ -118,11 +130,11 @@ class Sandbox:
         with self._lock:
             if self._closed:
                 raise Unavailable(_CLOSED)
-            child = _Child(self._command(), self._seconds)
+            child = _Child(self._command(), self.seconds)
             self._children.add(child)
         try:
             child.greet()
-        except _Died as died:
+        except Died as died:
             self._end(child)
             raise Unavailable(
                 f"The process for reading files did not start (it ended with {died.code}). "
@@ -138,7 +150,7 @@ class Sandbox:
     def _command(self) -> list[str]:
         """What a child is started with: it finds the code whatever directory it is in."""
         paths = [_ROOT, *(path for path in sys.path if Path(path).is_absolute())]
-        numbers = [os.getpid(), self._seconds, self._memory]
+        numbers = [os.getpid(), self.seconds, self._memory]
         program = _PROGRAM.format(read=self._read())
         return [sys.executable, "-I", "-c", program, json.dumps(paths), *map(str, numbers)]
 
@@ -167,7 +179,7 @@ class Sandbox:
         self.close()
 
 
-class _Died(Exception):
+class Died(Exception):
     """A child ended, or said what is no answer."""
 
     def __init__(self, code: int | None, *, late: bool) -> None:
@@ -194,21 +206,19 @@ class _Child:
         )
 
     def greet(self) -> None:
-        """Wait until it is ready. Raises `_Died`."""
+        """Wait until it is ready. Raises `Died`."""
         if self._talk(b"", START_SECONDS) != READY:
-            raise _Died(None, late=False)
+            raise Died(None, late=False)
 
-    def parse(self, data: bytes, name: str, password: str) -> Parsed:
-        """Have it read a file. Raises `_Died`; it is of no use any more then."""
+    def ask(self, title: bytes, secret: bytes, data: bytes, kind: type[R]) -> R:
+        """Have it read a file. Raises `Died`; it is of no use any more then."""
         self.files += 1
-        title = name.encode("utf-8", "replace")[-4096:]
-        secret = password.encode("utf-8", "replace")
         header = HEADER.pack(len(title), len(secret), len(data))
         answer = self._talk(header + title + secret + data, self._seconds)
         try:
-            return Parsed.model_validate_json(answer)
+            return kind.model_validate_json(answer)
         except ValidationError as error:
-            raise _Died(None, late=False) from error
+            raise Died(None, late=False) from error
 
     def end(self) -> None:
         """Kill it, and leave nothing of it behind."""
@@ -223,7 +233,7 @@ class _Child:
         """Send a request and wait for its answer; killing the child is what ends the wait."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
-            raise _Died(None, late=False)
+            raise Died(None, late=False)
         watch = threading.Timer(seconds, self._stop)
         watch.daemon = True
         watch.start()
@@ -237,7 +247,7 @@ class _Child:
         except (EOFError, OSError, ValueError) as error:
             self._process.kill()
             code = self._process.wait()
-            raise _Died(code, late=self._late) from error
+            raise Died(code, late=self._late) from error
         finally:
             watch.cancel()
 
@@ -253,7 +263,7 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
     return data
 
 
-def _damaged(died: _Died, seconds: float) -> Parsed:
+def _damaged(died: Died, seconds: float) -> Parsed:
     if died.late:
         reason = f"Reading it took more than {seconds:g} seconds and was stopped."
     else:

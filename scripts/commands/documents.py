@@ -3,13 +3,23 @@
 import sys
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from scripts.commands.base import DONE, FAILED, Json, Limit, Workspace, app, command, emit, opened
+from storage.errors import InvalidInput
 
 _ASK: Final = "-"
+Password = Annotated[
+    str,
+    typer.Option(
+        metavar="P",
+        envvar="AFFIDAVIT_DOCUMENT_PASSWORD",
+        help="Opens what is locked. With - it is asked for: others on this machine may see what "
+        "stands on a command line.",
+    ),
+]
 
 
 @app.command()
@@ -22,15 +32,7 @@ def add(
     version_of: Annotated[
         str, typer.Option(metavar="ID", help="The one file is the newest version of this document.")
     ] = "",
-    password: Annotated[
-        str,
-        typer.Option(
-            metavar="P",
-            envvar="AFFIDAVIT_DOCUMENT_PASSWORD",
-            help="Opens what is locked. With - it is asked for: others on this machine may see "
-            "what stands on a command line.",
-        ),
-    ] = "",
+    password: Password = "",
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> int:
@@ -50,8 +52,7 @@ def add(
     found = find(files)
     if version_of and len(found) != 1:
         raise typer.BadParameter(f"--version-of takes one file, not {len(found)}.")
-    if password == _ASK:
-        password = _asked()
+    password = _given(password)
     with opened(workspace) as desk:
         added, failed = add_all(desk, found, version_of, password)
     for message in failed:
@@ -70,8 +71,10 @@ def add(
     return FAILED if failed else DONE
 
 
-def _asked() -> str:
+def _given(password: str) -> str:
     """Ask for a password, without showing it; a program writes it to standard input, as a line."""
+    if password != _ASK:
+        return password
     if sys.stdin.isatty():
         return getpass("Password: ", sys.stderr)
     return sys.stdin.readline().rstrip("\r\n")
@@ -135,10 +138,42 @@ def page(
     version: Annotated[
         str, typer.Option(metavar="SHA256", help="Of this version; otherwise of the newest.")
     ] = "",
+    picture: Annotated[
+        Path | None, typer.Option(metavar="OUT.png", help="Draw it there; pages of PDF only.")
+    ] = None,
+    mark: Annotated[
+        list[str] | None,
+        typer.Option(metavar="START:END", help="Mark this stretch of its text on the picture."),
+    ] = None,
+    password: Password = "",
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> None:
-    """Print the stored text of a page: what citations point into."""
+    """Print the stored text of a page: what citations point into. Or draw it."""
+    marks = [_stretch(each) for each in mark or ()]
+    if marks and picture is None:
+        raise typer.BadParameter("--mark goes with --picture OUT.png.")
     with opened(workspace) as desk:
         found = desk.documents.page(document_id, number, version=version)
-    emit(found.model_dump()) if as_json else sys.stdout.write(found.text + "\n")
+        if picture is None:
+            emit(found.model_dump()) if as_json else sys.stdout.write(found.text + "\n")
+            return
+        password = _given(password)
+        asked: dict[str, Any] = {"version": version, "marks": marks, "password": password}
+        png = desk.documents.picture(document_id, number, **asked)
+        drawn = desk.documents.drawn(document_id, number, **asked)
+    try:
+        picture.write_bytes(png)
+    except OSError as error:
+        raise InvalidInput(f"{picture} cannot be written: {error.strerror}.") from error
+    if as_json:
+        emit({"picture": str(picture), **drawn.model_dump(exclude={"png", "reason"})})
+    else:
+        print(f"{picture}: {found.locator}, {len(png):,} bytes")
+
+
+def _stretch(given: str) -> tuple[int, int]:
+    start, _, end = given.partition(":")
+    if not (start.isdecimal() and end.isdecimal()):
+        raise typer.BadParameter(f"--mark takes START:END, two numbers, not {given!r}.")
+    return int(start), int(end)

@@ -28,6 +28,7 @@ from tools.registry import Registry, reads
 NOTICE = "On what notice may the Tenant terminate the lease early?"
 MEMO = "Write a memo on early termination of the lease and publish it."
 ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "scripts" / "samples"
 Cli = Callable[..., Result]
 
 
@@ -487,6 +488,31 @@ class TestVersionsOfADocument:
         again = stocked("add", "supply.txt", "--version-of", known["id"], "--json", code=1)
         assert read(again) == []
         assert "supply.txt" in again.stderr
+
+
+class TestPictures:
+    def test_a_page_is_drawn_with_a_quote_marked(self, cli: Cli, tmp_path: Path) -> None:
+        (lease,) = read(cli("add", str(SAMPLES / "lease.pdf"), "--json"))
+        page = ("page", lease["id"], "1")
+        text = read(cli(*page, "--json"))["text"]
+        mark = f"0:{len(text.split(maxsplit=1)[0])}"
+        drawn = read(cli(*page, "--picture", "page.png", "--mark", mark, "--json"))
+        assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
+        assert drawn.keys() == {"picture", "width", "height", "scale", "marks"}
+        (((left, _, right, _),),) = drawn["marks"]
+        assert 0 < left < right < drawn["width"]
+        assert "page.png: page 1" in cli(*page, "--picture", "page.png").stdout
+
+    def test_what_cannot_be_drawn_is_said(self, stocked: Cli) -> None:
+        lease = read(stocked("add", "lease.txt", "--json"))[0]["id"]
+        page = ("page", lease, "1", "--picture")
+        assert "Only pages of a PDF" in stocked(*page, "page.png", code=1).stderr
+        assert (
+            "There is no text at 0:99999"
+            in stocked(*page, "page.png", "--mark", "0:99999", code=1).stderr
+        )
+        stocked(*page, "page.png", "--mark", "x", code=2)
+        stocked("page", lease, "1", "--mark", "0:1", code=2)
 
 
 class TestLooking:

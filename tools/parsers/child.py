@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
-from tools.parsers.result import Parsed
+from storage.records import Record
 
 HEADER: Final = struct.Struct("!III")
 """Of a request: the lengths of the name, of the password and of the file, in bytes."""
@@ -28,7 +28,7 @@ _OPEN_FILES = 64
 
 
 def serve(
-    read: Callable[[bytes, str, str], Parsed], *, parent: int, seconds: float, memory: int
+    read: Callable[[bytes, str, str], Record], *, parent: int, seconds: float, memory: int
 ) -> None:
     """Answer requests until standard input ends. `memory` is in bytes, for the whole process."""
     _die_with(parent)
@@ -44,8 +44,8 @@ def serve(
         if len(data) < size:
             return
         _limit_time(seconds)
-        parsed = read(data, *(each.decode("utf-8", "replace") for each in (title, password)))
-        _answer(answers, parsed.model_dump_json().encode())
+        found = read(data, *(each.decode("utf-8", "replace") for each in (title, password)))
+        _answer(answers, found.model_dump_json().encode())
 
 
 def _answer(answers: BinaryIO, data: bytes) -> None:

@@ -18,7 +18,7 @@ import pypdfium2.raw as pdfium
 from storage.records import Page
 from tools.parsers.pdf_integrity import Findings, examine, examine_encrypted
 from tools.parsers.pdf_look import guessed_letters, is_picture, shows_something, with_annotations
-from tools.parsers.pdf_order import with_numbers
+from tools.parsers.pdf_text import UNKNOWN, Writing
 from tools.parsers.result import (
     HOW_TO_UNLOCK,
     MAX_PAGES,
@@ -218,8 +218,8 @@ def _outcome(
 
 def _told(pages: list[Page], document: pypdfium2.PdfDocument) -> str:
     told = []
-    if unknown := [page.number for page in pages if "\ufffd" in page.text]:
-        told.append(f"Some signs on {listed(unknown)} cannot be made out; they read as \ufffd.")
+    if unknown := [page.number for page in pages if UNKNOWN in page.text]:
+        told.append(f"Some signs on {listed(unknown)} cannot be made out; they read as {UNKNOWN}.")
     attached = pdfium.FPDFDoc_GetAttachmentCount(document)
     if attached > 0:
         told.append(f"It carries {attached} attached file{'s' * (attached > 1)}: add each too.")
@@ -250,7 +250,7 @@ def _page(
             return text, False
         if not is_picture(page) and (letters or not shows_something(page)):
             return text, False
-        other = clean(second.page(number), "\ufffd")
+        other = clean(second.page(number), UNKNOWN)
         if sum(map(str.isalnum, other)) >= FEW:
             return other, False
         return text, True
@@ -261,13 +261,9 @@ def _page(
 def _text(page: pypdfium2.PdfPage) -> str:
     textpage = page.get_textpage()
     try:
-        text = with_numbers(textpage, textpage.get_text_range())
+        return Writing(textpage).text
     finally:
         textpage.close()
-    # pdfium puts U+FFFE for a hyphen at the end of a line, and for its line break; a soft hyphen
-    # that is drawn is a hyphen.
-    text = text.replace("\ufffe", "-\n").replace("\xad", "-")
-    return clean(text, "\ufffd")
 
 
 def _mostly_unreadable(text: str) -> bool:
@@ -333,7 +329,7 @@ def _without_first_reader(data: bytes) -> Parsed:
     second = _SecondReader(data)
     findings = examine(data)
     count = min(second.count(), MAX_PAGES)
-    texts = [clean(second.page(number), "\ufffd") for number in range(1, count + 1)]
+    texts = [clean(second.page(number), UNKNOWN) for number in range(1, count + 1)]
     pages = numbered((f"page {number}", text) for number, text in enumerate(texts, 1))
     if not any(page.text.strip() for page in pages):
         raise Refused("damaged", _CLOSED)

@@ -6,6 +6,7 @@ far from what it numbers. Nothing else is moved: sorting by place would mix up c
 """
 
 import re
+from itertools import accumulate
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -13,14 +14,21 @@ import pypdfium2.raw as pdfium
 _NUMBER = re.compile(r"\(?(?:\d{1,3}(?:\.\d{1,3})*|[a-zA-Z]|[ivxIVX]{1,6})[.)]{0,2}|[•●○▪·]")
 
 
-def with_numbers(textpage: pypdfium2.PdfTextPage, text: str) -> str:
-    """The text of a page as pdfium gave it, with the numbers drawn first moved to their lines."""
+Stretch = tuple[int, int]
+"""Code points of the text that pdfium gave, half open."""
+
+
+def in_order(textpage: pypdfium2.PdfTextPage, text: str) -> list[list[Stretch]]:
+    """The lines of a page, each as the stretches of pdfium's text that it is made of.
+
+    Where there is nothing to move, all of the text is one.
+    """
     lines = text.split("\r\n")
     count = next((at for at, line in enumerate(lines) if not _NUMBER.fullmatch(line.strip())), 0)
     if (
         count == 0 or max(text) > "\uffff"
     ):  # offsets count UTF-16 units, and there is nothing to gain
-        return text
+        return [[(0, len(text))]]
     places = _places(textpage, lines)
     targets: dict[int, list[int]] = {}
     for number in range(count):
@@ -28,12 +36,19 @@ def with_numbers(textpage: pypdfium2.PdfTextPage, text: str) -> str:
         if len(right_of) == 1:
             targets.setdefault(right_of[0], []).append(number)
     moved = {number for numbers in targets.values() for number in numbers}
-    ordered: list[str] = []
+    offsets = [0, *accumulate(len(line) + 2 for line in lines)]
+    ordered: list[list[Stretch]] = []
     for at, line in enumerate(lines):
         if at not in moved:
-            numbers = [lines[number].strip() for number in targets.get(at, ())]
-            ordered.append(" ".join([*numbers, line]))
-    return "\r\n".join(ordered)
+            numbers = [_bare(lines[number], offsets[number]) for number in targets.get(at, ())]
+            ordered.append([*numbers, (offsets[at], offsets[at] + len(line))])
+    return ordered
+
+
+def _bare(line: str, offset: int) -> Stretch:
+    """Where a line stands without the white space around it."""
+    first = offset + len(line) - len(line.lstrip())
+    return first, first + len(line.strip())
 
 
 def _places(
