@@ -24,6 +24,7 @@ from tools.library import Added
 from tools.parsers.drawing import SCALE, Picture
 from tools.policy import guarded
 from tools.profiles import Wanted
+from tools.versions import version_told
 
 
 class Documents:
@@ -120,6 +121,16 @@ class Documents:
             NotFound: there is no such document, version or page.
         """
         return self._resources.library.page(document_id, number, version)[1]
+
+    def version_told(self, document_id: str, sha256: str) -> str:
+        """Return which version a citation is of, in words; nothing where there is but one.
+
+        Such as "version of 3 March 2026, sha256 0f…, not the newest".
+        """
+        try:
+            return version_told(self.get(document_id), sha256)
+        except NotFound:
+            return "the document is not in this workspace any more"
 
     def picture(
         self,

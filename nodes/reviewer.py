@@ -18,7 +18,7 @@ from nodes.models import fill, messages_for
 from nodes.state import CitedReply, ClaimReply, DeskState, ParagraphReply, ReviewReply, plan_of
 from storage.errors import NotFound
 from storage.records import Citation, Claim
-from tools.citations import locate, unmarked
+from tools.citations import cite, locate, unmarked
 
 MOST_CLAIMS = 20
 MOST_QUOTES = 5
@@ -105,15 +105,7 @@ def verify(cited: CitedReply, limit: Sequence[str], context: Context) -> Citatio
             f"the quote does not stand on page {cited.page} of {document.name}; copy it word for "
             "word from the passage, and give that passage's page."
         )
-    return Citation(
-        document_id=document.id,
-        document=document.name,
-        sha256=document.sha256,
-        page=page.number,
-        start=span[0],
-        end=span[1],
-        quote=page.text[slice(*span)],
-    )
+    return cite(document, page, *span)
 
 
 def _check_paragraph(paragraph: ParagraphReply, claims: Sequence[Claim]) -> Checked:

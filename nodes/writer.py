@@ -16,6 +16,7 @@ from nodes.state import DeskState, MemoReply
 from nodes.tool_loop import own_calls, send, task_id
 from storage.records import Citation, Claim
 from tools.citations import unmarked
+from tools.versions import SHA_CHARS
 
 
 async def writer(state: DeskState, runtime: Runtime[Context]) -> Command[str]:
@@ -65,10 +66,8 @@ def render(memo: MemoReply, proven: Sequence[Claim]) -> str:
         blocks.append("## Sources")
     for citation, number in numbers.items():
         quote = " ".join(citation.quote.split())
-        blocks.append(
-            f"{number}. “{quote}” — {citation.document}, page {citation.page} "
-            f"(sha256 {citation.sha256[:12]})"
-        )
+        version = citation.version or f"sha256 {citation.sha256[:SHA_CHARS]}"
+        blocks.append(f"{number}. “{quote}” — {citation.document}, {citation.place} ({version})")
     # Markdown lets HTML through: what the documents and the model say is text.
     return "\n\n".join(blocks).replace("<", "&lt;") + "\n"
 

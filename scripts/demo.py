@@ -61,7 +61,7 @@ def _ask(desk: Orchestrator, question: str) -> Run:
     printing.out.rule(escape(question))
     run = desk.runs.submit(question, driven_here=True)
     done = _drive(desk, run.id)
-    printing.run(done)
+    printing.run(done, desk.documents.version_told)
     return done
 
 
@@ -69,12 +69,12 @@ def _publish(desk: Orchestrator) -> Run:
     printing.out.rule(escape(MEMO))
     run = desk.runs.submit(MEMO, driven_here=True)
     waiting = _drive(desk, run.id)
-    printing.run(waiting)
+    printing.run(waiting, desk.documents.version_told)
     for interrupt in waiting.interrupts:
         printing.out.print("\n[yellow]The demo approves this itself, as “demo”.[/yellow]")
         desk.runs.resume(run.id, {interrupt.id: {"type": "approve"}})
     done = _drive(desk, run.id) if waiting.interrupts else waiting
-    printing.run(done)
+    printing.run(done, desk.documents.version_told)
     return done
 
 

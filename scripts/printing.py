@@ -1,14 +1,17 @@
 """How the command line shows things to people: tables, answers with their quotes, questions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from storage.records import Card, Interrupt, Passage, Run, Stated
+from storage.records import Answer, Card, Interrupt, Passage, Run, Stated
 from storage.times import utc
 from tools.library import Added
+
+VersionTold = Callable[[str, str], str]
+"""Tells, of a document's id and a version, which version it is; `desk.documents.version_told`."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
@@ -76,13 +79,13 @@ def card(found: Card) -> None:
             )
 
 
-def run(found: Run) -> None:
+def run(found: Run, version_told: VersionTold) -> None:
     """Print a run: its answer with sources, or what it waits for."""
     out.print(f"[dim]run {found.id}  thread {found.thread_id}[/dim]  {coloured(found.status)}")
     if found.answer:
         out.print()
         out.print(escape(found.answer.text))
-        sources(found)
+        sources(found.answer, version_told)
     if found.error:
         out.print(f"[red]{escape(found.error)}[/red]")
     for interrupt in found.interrupts:
@@ -92,16 +95,17 @@ def run(found: Run) -> None:
         out.print(f"[dim]{found.model}: {tokens:,} tokens, ${found.cost_usd:.4f}[/dim]")
 
 
-def sources(found: Run) -> None:
-    """Print the quotes of an answer, each with its document and page."""
-    if found.answer is None:
-        return
-    cited = [c for claim in found.answer.claims for c in claim.citations]
+def sources(answer: Answer, version_told: VersionTold) -> None:
+    """Print the quotes of an answer, each with its document, version and place."""
+    cited = [c for claim in answer.claims for c in claim.citations]
     for number, citation in enumerate(dict.fromkeys(cited), 1):
         quote = " ".join(citation.quote.split())
+        told = version_told(citation.document_id, citation.sha256)
         out.print(
             f"\n[bold]\\[{number}][/bold] [cyan]{escape(citation.document)}[/cyan], "
-            f"page {citation.page} [dim]({citation.document_id})[/dim]\n    “{escape(quote)}”"
+            f"{escape(citation.place)} [dim]({citation.document_id})[/dim]"
+            + (f"\n    [yellow]{escape(told)}[/yellow]" if told else "")
+            + f"\n    “{escape(quote)}”"
         )
 
 
@@ -162,7 +166,7 @@ def passages(found: Iterable[Passage]) -> None:
     for passage in found:
         text = " ".join(passage.text.split())
         out.print(
-            f"[cyan]{escape(passage.document)}[/cyan], page {passage.page} "
+            f"[cyan]{escape(passage.document)}[/cyan], {escape(passage.locator)} "
             f"[dim]({passage.document_id}, score {passage.score:.2f})[/dim]\n{escape(text)}\n"
         )
 

@@ -58,6 +58,14 @@ def _kept(card: KeptCard | None) -> dict[str, Any]:
     return {"card": card.card.model_dump(mode="json"), "card_by": card.made_by} if card else {}
 
 
+def added_at(document: Document) -> list[float]:
+    """Return when each version of a document was added, oldest first; 0 where nobody knows."""
+    if not document.older:
+        return [document.added_at]
+    unknown = [0.0] * (len(document.older) - len(document.older_at))
+    return [document.added_at, *[*unknown, *document.older_at][1:], document.version_at]
+
+
 class DocumentStore:
     """The documents of a workspace."""
 
@@ -139,6 +147,8 @@ class DocumentStore:
                 "name": before.name,
                 "added_at": before.added_at,
                 "older": [*before.older, before.sha256],
+                "version_at": version.added_at,
+                "older_at": added_at(before),
             }
         )
         try:

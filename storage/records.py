@@ -7,7 +7,14 @@ audit event looks like stands in `storage.audit`.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 DocumentStatus = Literal["ready", "needs_ocr", "locked", "damaged", "unsupported"]
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "timeout", "cancelled"]
@@ -33,6 +40,15 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Grid(Record):
+    """Which rows of a table the lines of a page are; cells stand between bars, from column A on."""
+
+    sheet: str = ""
+    """Of a workbook; a file that is one table has none."""
+    rows: list[int]
+    """Of each line, as the file counts them from 1."""
+
+
 class Page(Record):
     """The unit that a citation points to. `number` counts from 1, as on the screen."""
 
@@ -41,6 +57,8 @@ class Page(Record):
     """Where a person finds it: "page 3", or the headings that lead to a section."""
     text: str
     """The stored text. Offsets of citations are code points into exactly this."""
+    grid: Grid | None = None
+    """Where it is a table whose cells can be told apart by its text."""
 
 
 class Document(Record):
@@ -63,6 +81,10 @@ class Document(Record):
     """The SHA-256 of its earlier versions, oldest first; they stay readable."""
     attachments: list[str] = Field(default_factory=list)
     """The ids of the documents that what is attached to it became, in its order."""
+    version_at: float = 0.0
+    """When its newest version was added, if that is not the first."""
+    older_at: list[float] = Field(default_factory=list)
+    """When each of its earlier versions was added; 0 where that was not written down."""
 
 
 class Stated(Record):
@@ -111,6 +133,8 @@ class Passage(Record):
     start: int = Field(ge=0)
     end: int
     text: str
+    locator: str = ""
+    """As that of a citation."""
     score: float = 0.0
     opens: bool = False
     """It stands in the opening of its document."""
@@ -130,6 +154,24 @@ class Citation(Record):
     start: int = Field(ge=0)
     end: int
     quote: str
+    locator: str = ""
+    """Where a person finds it: "page iv (5 of 20)", "sheet Prices, B2:D9", "§ Fees › Deposit"."""
+    version: str = ""
+    """Which version that was, in words, if there were several when it was cited."""
+
+    @property
+    def place(self) -> str:
+        """Its locator; the page of a citation that is older than locators."""
+        return self.locator or f"page {self.page}"
+
+    @model_serializer(mode="wrap")
+    def _as_it_was_sworn(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what an older citation does not say: the record holds a hash of its fields."""
+        fields: dict[str, Any] = dump(self)
+        for name in ("locator", "version"):
+            if not fields.get(name):
+                fields.pop(name, None)
+        return fields
 
 
 class Claim(Record):

@@ -12,6 +12,10 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from storage.records import Citation, Document, Page
+from tools.locators import locator
+from tools.versions import version_told
+
 _SAME: Final = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛′`´", "'"),
@@ -30,6 +34,21 @@ _PIECE: Final = re.compile(
 )
 _MARK: Final = re.compile(r"\[\s*(\d{1,3})\s*\]")
 _WRAPPED: Final = re.compile(r'^["\'“‘«](.+)["\'”’»]$', re.DOTALL)
+
+
+def cite(document: Document, page: Page, start: int, end: int) -> Citation:
+    """Return a citation of a stretch of a page, which is of the document's newest version."""
+    return Citation(
+        document_id=document.id,
+        document=document.name,
+        sha256=document.sha256,
+        page=page.number,
+        start=start,
+        end=end,
+        quote=page.text[start:end],
+        locator=locator(document.media_type, page, start, end),
+        version=version_told(document, document.sha256),
+    )
 
 
 def locate(quote: str, page: str) -> tuple[int, int] | None:

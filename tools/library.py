@@ -17,6 +17,7 @@ from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
 from storage.errors import Conflict, NotFound
 from storage.records import Card, Document, Identity, Page, Passage
 from tools.cards import CARD_VERSION, make_card
+from tools.locators import locator
 from tools.parsers.drawing import SCALE, Picture
 from tools.parsers.result import Parsed
 from tools.parsing import PARSER_VERSION
@@ -295,6 +296,7 @@ class Library:
             start=hit.start,
             end=hit.end,
             text=page.text[hit.start : hit.end],
+            locator=locator(document.media_type, page, hit.start, hit.end),
             score=hit.score,
         )
 

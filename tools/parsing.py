@@ -16,9 +16,9 @@ from typing import Final, cast
 from tools.parsers.office_lock import LOCKED, unlocked
 from tools.parsers.result import MAX_BYTES, UNLOCKED, Parsed, Refused, words
 
-__all__ = ["PARSER_VERSION", "SUPPORTED", "Parsed", "parse"]
+__all__ = ["MEDIA_TYPES", "PARSER_VERSION", "SUPPORTED", "Parsed", "parse"]
 
-PARSER_VERSION: Final = "2"
+PARSER_VERSION: Final = "3"
 """Goes up when the same bytes give another result."""
 SUPPORTED: Final = "PDF, DOCX, XLSX, PPTX, HTML, Markdown, CSV, EML or plain text"
 
@@ -44,7 +44,7 @@ _KINDS = {
     "": "",  # a name without an ending claims nothing
 }
 _OPEN_XML = "application/vnd.openxmlformats-officedocument"
-_MEDIA_TYPES = {
+MEDIA_TYPES = {
     "PDF": "application/pdf",
     "DOCX": f"{_OPEN_XML}.wordprocessingml.document",
     "XLSX": f"{_OPEN_XML}.spreadsheetml.sheet",
@@ -112,7 +112,7 @@ def parse(data: bytes, name: str, password: str = "") -> Parsed:
     except (MemoryError, RecursionError):
         status = "damaged"
         reason = "Reading it takes more memory than is allowed. Split it, or get another copy."
-    return Parsed(status=status, reason=reason, media_type=_MEDIA_TYPES.get(kind, ""))
+    return Parsed(status=status, reason=reason, media_type=MEDIA_TYPES.get(kind, ""))
 
 
 def _is_locked_office(data: bytes) -> bool:
@@ -143,7 +143,7 @@ def _decide(data: bytes, ending: str) -> str:
     held = _held(data, claimed)
     if held == claimed:
         return held
-    if not claimed and held in _MEDIA_TYPES:
+    if not claimed and held in MEDIA_TYPES:
         return held
     raise _mismatch(ending, held)
 
@@ -190,7 +190,7 @@ def _mismatch(ending: str, held: str) -> Refused:
     if held == "a picture":
         return Refused("needs_ocr", "It holds a picture. Put it through OCR and add the result.")
     named = f"It is named {ending} but holds" if ending else "It holds"
-    if held in _MEDIA_TYPES:
+    if held in MEDIA_TYPES:
         right = next((ending for ending, kind in _KINDS.items() if kind == held), ".txt")
         return Refused("unsupported", f"{named} {held}. Rename it to {right} and add it again.")
     if held in ("no readable text", "text"):

@@ -19,7 +19,7 @@ from storage.errors import AffidavitError
 
 if TYPE_CHECKING:
     from graph import Orchestrator
-    from storage.records import Run
+    from storage.records import Claim, Run
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -117,17 +117,24 @@ def run_json(run: "Run") -> dict[str, Any]:
     """Return a run as `ask`, `show` and `resume` print it."""
     fields = run.model_dump(mode="json")
     names = ("thread_id", "status", "answer", "interrupts", "usage", "cost_usd", "model", "error")
+    for claim, shown in zip(_claims(run), (fields["answer"] or {}).get("claims", ()), strict=True):
+        for cited, citation in zip(claim.citations, shown["citations"], strict=True):
+            citation["locator"] = cited.place
     return {"run_id": run.id, **{name: fields[name] for name in names}}
 
 
-def show_run(run: "Run", as_json: bool) -> int:
+def _claims(run: "Run") -> "list[Claim]":
+    return run.answer.claims if run.answer else []
+
+
+def show_run(desk: "Orchestrator", run: "Run", as_json: bool) -> int:
     """Print a run and return the exit code that tells how it stands."""
     if as_json:
         emit(run_json(run))
     else:
         from scripts import printing
 
-        printing.run(run)
+        printing.run(run, desk.documents.version_told)
     if run.status == "interrupted":
         return WAITING
     return FAILED if run.status in STOPPED else DONE

@@ -51,7 +51,7 @@ def approve(
             decisions = {waiting[0].id: {"type": "edit", "edited_action": action}}
         else:
             raise typer.BadParameter("--edit is for one question: name it with --interrupt.")
-        show_run(desk.runs.resume(run_id, decisions), as_json)
+        show_run(desk, desk.runs.resume(run_id, decisions), as_json)
 
 
 @app.command()
@@ -68,7 +68,7 @@ def reject(
     with opened(workspace) as desk:
         waiting = _waiting(desk, run_id, interrupt, every)
         decision = {"type": "reject", "message": reason}
-        show_run(desk.runs.resume(run_id, {each.id: decision for each in waiting}), as_json)
+        show_run(desk, desk.runs.resume(run_id, {each.id: decision for each in waiting}), as_json)
 
 
 @app.command()
@@ -84,7 +84,7 @@ def settle(
     with opened(workspace) as desk:
         (waiting,) = _waiting(desk, run_id, interrupt)
         decision = {"type": outcome.replace("-", "_")}
-        show_run(desk.runs.resume(run_id, {waiting.id: decision}), as_json)
+        show_run(desk, desk.runs.resume(run_id, {waiting.id: decision}), as_json)
 
 
 def _waiting(

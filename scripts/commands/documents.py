@@ -156,7 +156,9 @@ def page(
     with opened(workspace) as desk:
         found = desk.documents.page(document_id, number, version=version)
         if picture is None:
-            emit(found.model_dump()) if as_json else sys.stdout.write(found.text + "\n")
+            emit(found.model_dump(exclude_none=True)) if as_json else sys.stdout.write(
+                found.text + "\n"
+            )
             return
         password = _given(password)
         asked: dict[str, Any] = {"version": version, "marks": marks, "password": password}

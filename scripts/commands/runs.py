@@ -70,7 +70,7 @@ def ask(
 def _driven(desk: "Orchestrator", run_id: str, as_json: bool) -> int:
     """Drive a run here and print it; one that stays due, as a service failed, is not done."""
     run = _drive(desk, run_id)
-    code = show_run(run, as_json)
+    code = show_run(desk, run, as_json)
     return FAILED if run.status == "pending" else code
 
 
@@ -97,7 +97,7 @@ def resume(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> i
         if run.status in ("error", "timeout"):
             desk.runs.retry(run_id)
         elif run.ended or (run.status == "interrupted" and not desk.runs.expire(run_id)):
-            return show_run(run, as_json)
+            return show_run(desk, run, as_json)
         return _driven(desk, run_id, as_json)
 
 
@@ -118,7 +118,7 @@ def show(
         run = desk.runs.get(run_id)
         found = desk.runs.history(run.thread_id) if checkpoints else None
         if found is None:
-            show_run(run, as_json)
+            show_run(desk, run, as_json)
             if not as_json:
                 printing.notes(desk.runs.notes(run_id))
         elif as_json:
@@ -175,7 +175,7 @@ def runs(
 def cancel(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> None:
     """End a run; whoever drives it changes nothing more."""
     with opened(workspace) as desk:
-        show_run(desk.runs.cancel(run_id), as_json)
+        show_run(desk, desk.runs.cancel(run_id), as_json)
 
 
 @app.command()

@@ -182,7 +182,7 @@ class TestPublishing:
         (published,) = desk.resources.objects.all()
         text = desk.resources.objects.get(published.name).decode()
         assert "ninety days' written notice" in text
-        assert "lease.txt, page 1" in text
+        assert "lease.txt, line 7 (sha256" in text
         assert desk.audit.verify(run.id).ok
 
     def test_the_approver_is_on_the_record(self, open_desk: OpenDesk) -> None:

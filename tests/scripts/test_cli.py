@@ -147,8 +147,9 @@ class TestAsk:
         assert claim["verified"]
         cited = claim["citations"][0]
         assert cited.keys() == {
-            *("document_id", "document", "sha256", "page", "start", "end", "quote")
+            *("document_id", "document", "sha256", "page", "start", "end", "quote", "locator")
         }
+        assert cited["locator"] == "line 7"
         page = read(stocked("page", cited["document_id"], str(cited["page"]), "--json"))
         assert page["text"][cited["start"] : cited["end"]] == cited["quote"]
         assert stocked("page", cited["document_id"], "1").stdout == page["text"] + "\n"
@@ -169,7 +170,7 @@ class TestAsk:
     def test_people_see_the_quote_and_the_page(self, stocked: Cli) -> None:
         shown = stocked("ask", NOTICE).stdout
         assert "ninety days' written notice" in shown
-        assert "lease.txt, page 1" in shown
+        assert "lease.txt, line 7 (" in shown
 
     def test_what_is_not_there_fails_with_a_message(self, stocked: Cli) -> None:
         result = stocked("ask", NOTICE, "--document", "d-0", "--json", code=1)
@@ -480,6 +481,18 @@ class TestVersionsOfADocument:
         assert "sixty days" in read(stocked(*page, new["sha256"], "--json"))["text"]
         stocked(*page, "0" * 64, code=1)
 
+    def test_a_citation_says_which_it_is_of(self, stocked: Cli, tmp_path: Path) -> None:
+        (old,) = read(stocked("add", "lease.txt", "--json"))
+        before = stocked("ask", NOTICE).stdout
+        assert "sha256" not in before  # there is but one
+        run_id = read(stocked("runs", "--json"))[0]["run_id"]
+        (tmp_path / "new.txt").write_text(LEASE.replace("ninety days", "sixty days"))
+        (new,) = read(stocked("add", "new.txt", "--version-of", old["id"], "--json"))
+        shown = stocked("show", run_id).stdout
+        assert re.search(rf"version of .* 20\d\d, sha256 {old['sha256'][:12]}, not the new", shown)
+        shown = stocked("ask", NOTICE).stdout
+        assert re.search(rf"version of .* 20\d\d, sha256 {new['sha256'][:12]}\n", shown)
+
     def test_it_is_one_file_of_a_document_that_is_there(self, stocked: Cli, tmp_path: Path) -> None:
         (known,) = read(stocked("add", "lease.txt", "--json"))
         (tmp_path / "new.txt").write_text("Another.")
@@ -520,7 +533,7 @@ class TestLooking:
         found = read(stocked("search", "early termination", "--limit", "2", "--json"))
         assert 1 <= len(found) <= 2
         assert found[0].keys() == {
-            *("document_id", "document", "page", "start", "end", "text", "score")
+            *("document_id", "document", "page", "start", "end", "text", "locator", "score")
         }
         assert "terminat" in found[0]["text"]
         assert "lease.txt" in stocked("search", "early termination").stdout

@@ -12,7 +12,7 @@ from tools.parsers.docx_numbering import Numbering
 from tools.parsers.office_xml import child, children, flag, name, value
 from tools.parsers.package import Package, opened
 from tools.parsers.result import Parsed, Refused, clean, has_text, numbered, words
-from tools.parsers.sections import Sections
+from tools.parsers.sections import MARGINS, Sections
 
 MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _DAMAGED = "Get an intact copy, or open it in Word and save it again, and add that."
@@ -233,7 +233,7 @@ class _Document:
         texts = dict.fromkeys(self._cell(margin) for margin in self._margins)
         together = "\n".join(text for text in texts if text)
         if together:
-            self._sections.own("headers and footers", together)
+            self._sections.own(MARGINS, together)
 
 
 _NOTES = ("footnotes", "endnotes")

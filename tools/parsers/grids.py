@@ -4,10 +4,14 @@ A page is so many rows as a part of a text has characters; its cells stand in li
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from storage.records import Grid
 from tools.parsers.result import clean
 from tools.parsers.sections import PART
+
+BETWEEN: Final = " | "
+"""Stands between the cells of a row."""
 
 
 class Row(NamedTuple):
@@ -19,15 +23,26 @@ class Row(NamedTuple):
     @property
     def text(self) -> str:
         """Its cells in one line; empty ones at its end are left out."""
-        return " | ".join(self.cells).rstrip(" |")
+        return BETWEEN.join(self.cells).rstrip(" |")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its text tells its cells: none holds what stands between them."""
+        cells = list(self.cells)
+        while cells and not cells[-1]:
+            cells.pop()
+        return self.text.split(BETWEEN) == cells
 
 
 Place = Callable[[Sequence[Row]], str]
 """Says where rows that follow each other stand."""
 
 
-def pages(rows: Iterable[Row], place: Place) -> Iterator[tuple[str, str]]:
-    """Yield (locator, text) of each page; rows without text are in none."""
+Section = tuple[str, str, Grid | None]
+
+
+def pages(rows: Iterable[Row], place: Place, sheet: str = "") -> Iterator[Section]:
+    """Yield locator, text and grid of each page; rows without text are in none."""
     head: Row | None = None
     held: list[Row] = []
     size = 0
@@ -35,7 +50,7 @@ def pages(rows: Iterable[Row], place: Place) -> Iterator[tuple[str, str]]:
         if not row.text:
             continue
         if size + len(row.text) > PART and held:
-            yield _page(head, held, place)
+            yield _page(head, held, place, sheet)
             held, size = [], 0
         held.append(row)
         size += len(row.text)
@@ -43,16 +58,18 @@ def pages(rows: Iterable[Row], place: Place) -> Iterator[tuple[str, str]]:
         if head is None and sum(map(bool, row.cells)) > 1:
             head = row
     if held:
-        yield _page(head, held, place)
+        yield _page(head, held, place, sheet)
 
 
-def _page(head: Row | None, rows: Sequence[Row], place: Place) -> tuple[str, str]:
-    texts = [row.text for row in rows]
+def _page(head: Row | None, rows: Sequence[Row], place: Place, sheet: str) -> Section:
     locator = place(rows)
     if head is not None and head.number < rows[0].number:
-        texts.insert(0, head.text)
         locator = f"{place([head])} and {locator}"
-    return locator, "\n".join(texts)
+        rows = [head, *rows]
+    grid = None
+    if all(row.is_plain for row in rows):
+        grid = Grid(sheet=sheet, rows=[row.number for row in rows])
+    return locator, "\n".join(row.text for row in rows), grid
 
 
 def cell(text: str) -> str:

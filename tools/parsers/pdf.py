@@ -17,6 +17,7 @@ import pypdfium2.raw as pdfium
 
 from storage.records import Page
 from tools.parsers.pdf_integrity import Findings, examine, examine_encrypted
+from tools.parsers.pdf_labels import locators
 from tools.parsers.pdf_look import guessed_letters, is_picture, shows_something, with_annotations
 from tools.parsers.pdf_text import UNKNOWN, Writing
 from tools.parsers.result import (
@@ -180,7 +181,7 @@ def _judge(document: pypdfium2.PdfDocument, second: "_SecondReader", findings: F
         ):
             unreadable.append(number)
         texts.append(text)
-    pages = numbered((f"page {number}", text) for number, text in enumerate(texts, 1))
+    pages = numbered(zip(locators(document), texts, strict=True))
     if findings.page_count not in (None, len(pages)):
         findings.file.append(f"{findings.page_count} pages are expected and {len(pages)} found")
     return _outcome(pages, findings, wordless, unreadable, document)

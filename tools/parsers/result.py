@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ConfigDict, Field
 
-from storage.records import DocumentStatus, Page, Record
+from storage.records import DocumentStatus, Grid, Page, Record
 
 MAX_BYTES: Final = 200 << 20
 """Bytes of a file."""
@@ -75,11 +75,13 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def numbered(sections: Iterable[tuple[str, str]]) -> list[Page]:
-    """Pages from (locator, text). Raises `Refused` where they pass the limits."""
+def numbered(
+    sections: Iterable[tuple[str, str] | tuple[str, str, Grid | None]],
+) -> list[Page]:
+    """Pages from locator and text, of tables their grid too. Raises `Refused` past the limits."""
     pages: list[Page] = []
     characters = 0
-    for locator, text in sections:
+    for locator, text, *grid in sections:
         characters += len(text)
         if len(pages) >= MAX_PAGES:
             raise Refused(
@@ -91,7 +93,8 @@ def numbered(sections: Iterable[tuple[str, str]]) -> list[Page]:
                 "unsupported",
                 f"It holds more than {MAX_TEXT:,} characters. Split it and add the parts.",
             )
-        pages.append(Page(number=len(pages) + 1, locator=locator, text=text))
+        found = grid[0] if grid else None
+        pages.append(Page(number=len(pages) + 1, locator=locator, text=text, grid=found))
     return pages
 
 

@@ -7,6 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+START: Final = "start"
+"""The locator of what stands before the first heading."""
+MARGINS: Final = "headers and footers"
+"""The locator of what repeats on each page as it is printed."""
 PART: Final = 3_000
 """Characters of a part, roughly, where a section is cut."""
 _LONG = 4_500  # a section up to this length stays whole
@@ -46,7 +50,7 @@ def _border(text: str, low: int, high: int) -> int:
 class Sections:
     """Collects headings and text in reading order, and gives (locator, text) for each page."""
 
-    def __init__(self, start: str = "start") -> None:
+    def __init__(self, start: str = START) -> None:
         self._start = start
         self._path: list[tuple[int, str]] = []
         self._sections: list[tuple[str, list[str]]] = []

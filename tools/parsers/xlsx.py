@@ -14,7 +14,7 @@ from typing import Any, Final
 import openpyxl
 from openpyxl.utils import get_column_letter
 
-from tools.parsers.grids import Row, cell, pages
+from tools.parsers.grids import Row, Section, cell, pages
 from tools.parsers.package import Package, opened
 from tools.parsers.result import Parsed, Refused, has_text, numbered
 
@@ -54,7 +54,7 @@ def _uncomputed(package: Package) -> int:
     return sum(len(_UNCOMPUTED.findall(data)) for data in sheets)
 
 
-def _sheets(data: bytes) -> Iterator[tuple[str, str]]:
+def _sheets(data: bytes) -> Iterator[Section]:
     try:
         book = openpyxl.load_workbook(
             io.BytesIO(data), read_only=True, data_only=True, keep_links=False
@@ -63,7 +63,7 @@ def _sheets(data: bytes) -> Iterator[tuple[str, str]]:
         raise ValueError(str(error)) from error
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # what a file says of its size need not be true
-        yield from pages(_rows(sheet), _placed(sheet.title))
+        yield from pages(_rows(sheet), _placed(sheet.title), cell(sheet.title))
 
 
 def _rows(sheet: Any) -> Iterator[Row]:
