@@ -1,7 +1,8 @@
-"""How an answer is shown: what is proven, what is not, and the page behind each quote.
+"""How an answer is shown: what is proven, what is not, and where each quote stands.
 
 Only a claim that the record calls verified looks proven, whatever its text says. Everything in an
-answer is the text of strangers and goes through `markup`.
+answer is the text of strangers and goes through `markup`. The page behind a quote is in
+`evidence.py`.
 """
 
 import re
@@ -10,23 +11,12 @@ from typing import Final
 
 import streamlit as st
 
-from storage.errors import AffidavitError
 from storage.records import Answer, Citation, Claim, Run
-from ui import markup, parts, words
+from ui import evidence, markup, parts, words
 from ui.markup import Safe, show, tag
 
 _MARKS: Final = re.compile(r"(?: \[\d+\])+")
 _UNPROVEN: Final = "Not proven by the documents"
-_SHA_CHARS: Final = 12
-
-# A constant, with nothing of the page's text in it: that goes through `tag`.
-_SCROLL: Final = """<script>
-(function find(tries) {
-  const quote = document.getElementById("aff-quote");
-  if (quote) quote.scrollIntoView({block: "center"});
-  else if (tries) setTimeout(find, 50, tries - 1);
-})(40);
-</script>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,43 +92,15 @@ def _piece(piece: Piece, numbers: dict[Citation, int], whole: Answer) -> Safe:
 
 def _sources(run: Run, numbers: dict[Citation, int], room: str) -> None:
     """Show a button for each citation, which opens its page."""
+    versions = {(c.document_id, c.sha256) for c in numbers}
+    told = {each: parts.desk().documents.version_told(*each) for each in versions}
     with st.container(horizontal=True, gap="small", key=f"sources-{room}-{run.id}"):
         for citation, number in numbers.items():
-            name = markup.plain(citation.document, 48)
-            label = f"{markup.plain(f'[{number}]')} {name}, p. {citation.page}"
-            tip = f"Show the quote on page {citation.page}"
-            if st.button(label, key=f"cite-{room}-{run.id}-{number}", help=tip):
-                source(citation)
-
-
-@st.dialog("The page that proves it", width="medium")
-def source(citation: Citation) -> None:
-    """Show the stored text of a page, with the quote marked."""
-    desk = parts.desk()
-    try:
-        document = desk.documents.get(citation.document_id)
-        sha256 = citation.sha256
-        page = desk.documents.page(citation.document_id, citation.page, version=sha256)
-    except AffidavitError as error:
-        markup.callout("warning", "The page cannot be shown.", str(error))
-        return
-    show(
-        tag("div", citation.document, cls="aff-title"),
-        tag("p", page.locator, " · version ", _sha(citation.sha256), cls="aff-quiet"),
-    )
-    start, end = citation.start, citation.end
-    if document.sha256 != citation.sha256:
-        why = "The document has a newer version than the one that is cited and shown here."
-        markup.callout("info", why)
-    if page.text[start:end] != citation.quote:
-        markup.callout("warning", "The quote is not what is stored there now.", citation.quote)
-        start = end = 0
-    quote = [tag("mark", page.text[start:end], id="aff-quote")] if end > start else []
-    text = (page.text[:start], *quote, page.text[end:])
-    label = f"Page {citation.page} of {citation.document}"
-    show(tag("div", *text, cls="aff-page", tabindex="0", role="document", aria_label=label))
-    st.html(_SCROLL, unsafe_allow_javascript=True)
-
-
-def _sha(sha256: str) -> Safe:
-    return tag("code", f"sha256 {sha256[:_SHA_CHARS]}", title=sha256)
+            name = f"{markup.plain(citation.document, 48)}, {markup.plain(citation.place, 60)}"
+            version = told[citation.document_id, citation.sha256]
+            label = f"{markup.plain(f'[{number}]')} {name}"
+            if version:
+                label += f" · {markup.plain(version)}"
+            key = f"cite-{room}-{run.id}-{number}"
+            if st.button(label, key=key, help="Show the quote where it stands"):
+                evidence.source(citation)

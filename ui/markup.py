@@ -15,6 +15,7 @@ import streamlit as st
 Kind = Literal["info", "ok", "warning", "error"]
 _STYLE: Final = Path(__file__).with_name("style.css")
 _MARKDOWN: Final = re.compile(r"([!-/;-@\[-`{-~])")
+_EMPTY: Final = frozenset(["img"])  # elements that have no end
 _JOINER: Final = "\u2060"
 LABEL_CHARS: Final = 80
 
@@ -29,7 +30,9 @@ def tag(name: str, *children: str, cls: str = "", **attributes: str) -> Safe:
     """Return an element; children that are not `Safe`, and all attributes, are escaped."""
     given = {"class": cls, **attributes}
     text = "".join(f' {key.replace("_", "-")}="{escape(v)}"' for key, v in given.items() if v)
-    return Safe(f"<{name}{text}>{_joined(children)}</{name}>")
+    return Safe(
+        f"<{name}{text}>" if name in _EMPTY else f"<{name}{text}>{_joined(children)}</{name}>"
+    )
 
 
 def _joined(children: tuple[str, ...]) -> str:

@@ -341,7 +341,7 @@ def test_what_strangers_wrote_is_shown_and_does_nothing(
     page.get_by_test_id("stMultiSelect").click()  # the names of the documents
     page.get_by_role("option").first.click()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="p. 1").click()
+    page.get_by_role("button", name="page 1").click()
     expect(page.locator("mark")).to_have_text(hostile)
     _is_harmless(page)
 

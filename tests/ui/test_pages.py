@@ -110,7 +110,7 @@ def test_a_citation_opens_the_page_with_its_quote_marked(
 ) -> None:
     run = desk.invoke(given.question)
     at = pages.open(thread=run.thread_id)
-    pages.press(at, r"lease\.txt, p. 1")
+    pages.press(at, r"lease\.txt, line 5")
     (citation,) = run.answer.claims[0].citations
     said = pages.text(at)
     assert given.lease.strip() in said
@@ -178,7 +178,7 @@ def test_only_what_the_record_calls_verified_looks_proven(pages: Any, make_run: 
     assert "Not every statement is proven" in said
     assert said.count("Not proven by the documents.") == 2
     assert "That is all." in said
-    assert [label for label in pages.labels(at) if "p. 3" in label]
+    assert [label for label in pages.labels(at) if "page 3" in label]
 
 
 def test_a_thumb_and_a_comment_are_kept(
@@ -257,7 +257,7 @@ def test_what_strangers_wrote_makes_no_element_and_no_markdown(
     failed = make_run(RuntimeError(hostile), hostile)
     desk.feedback.add(run.id, "up", hostile)
     opened = [
-        pages.press(pages.open(thread=run.thread_id), "p. 1"),
+        pages.press(pages.open(thread=run.thread_id), "page 1"),
         pages.open(thread=failed.thread_id),
         pages.open("runs.py", run=run.id),
         pages.open("runs.py", run=failed.id),
