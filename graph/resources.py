@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables.config import ensure_config
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import StateGraph
 
@@ -30,6 +31,7 @@ from storage.objects import ObjectStore
 from storage.records import Budget, Identity
 from storage.runs import RunStore
 from storage.signing import open_signer
+from storage.uses import Reading, Uses
 from storage.workspace import Workspace
 from tools.deliverables import add_deliverable_tools
 from tools.documents import add_document_tools
@@ -94,10 +96,16 @@ class Resources:
         return TableStore(self.workspace.tables.memory)
 
     @cached_property
+    def uses(self) -> Uses:
+        """Which runs have met which documents."""
+        tables = self.workspace.tables
+        return Uses(tables.documents, tables.runs, reading)
+
+    @cached_property
     def library(self) -> Library:
         """The documents and their index."""
-        buckets = self.workspace.buckets
-        store = DocumentStore(self.workspace.tables.documents, buckets.documents, buckets.artifacts)
+        tables, buckets = self.workspace.tables, self.workspace.buckets
+        store = DocumentStore(tables.documents, buckets.documents, buckets.artifacts, self.uses)
         return Library(store, self.settings.home / "cache" / "index" / self.workspace.name)
 
     @cached_property
@@ -217,6 +225,13 @@ def open_resources(
         policy=policy,
     )
     return Resources(opened)
+
+
+def reading() -> Reading | None:
+    """Return the run whose node or tool is at work here, by LangChain's own context, if any is."""
+    configurable = ensure_config().get("configurable") or {}
+    run_id, thread_id = configurable.get("run_id"), configurable.get("thread_id")
+    return Reading(str(run_id), str(thread_id)) if run_id and thread_id else None
 
 
 def open_backend(settings: Settings) -> tuple[Backend, Identity]:

@@ -22,6 +22,7 @@ from storage.records import Budget, Interrupt, Run, RunStatus
 from storage.runs import new_id
 from storage.stopping import retry, stop
 from storage.submission import STRATEGIES, Strategy, submit
+from storage.uses import Reading
 from tools.registry import checked_args
 
 QUESTION_CHARS: Final = 20_000
@@ -274,12 +275,29 @@ class Runs:
             }
         )
         # Checkpoints first: a run that is entered finds them, and without a run nobody does.
-        saver.fork_thread(source.thread_id, fork.thread_id, checkpoint_id)
+        self._copy(source, fork, checkpoint_id)
         after = self._resources.settings.lease_seconds if driven_here else 0.0
         entered = submit(self._resources.runs, fork, self._resources.identity, due_in=after)
         if not driven_here:
             self._resources.hint(entered.id)
         return entered
+
+    def _copy(self, source: Run, fork: Run, checkpoint_id: str) -> None:
+        """Copy a run's thread to its fork, which then has met what the thread's runs have.
+
+        Raises:
+            NotFound: a document that they have met has been erased.
+        """
+        resources, saver = self._resources, self._resources.saver()
+        runs = [each.id for each in resources.runs.of_thread(source.thread_id)]
+        to = Reading(fork.id, fork.thread_id)
+        resources.uses.hand_on(runs, to)
+        saver.fork_thread(source.thread_id, fork.thread_id, checkpoint_id)
+        try:
+            resources.uses.hand_on(runs, to)  # what was erased meanwhile may have been copied
+        except NotFound:
+            saver.delete_thread(fork.thread_id)
+            raise
 
     def history(self, thread_id: str) -> Sequence[dict[str, Any]]:
         """Return the checkpoints of a thread, newest first: checkpoint_id, run_id, step, next."""

@@ -23,6 +23,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,16 +37,19 @@ from nodes.state import Task
 from nodes.tool_loop import task_id
 from storage.audit import digest
 from storage.decisions import person
+from storage.documents import DOCUMENT_ID
 from storage.errors import (
     AffidavitError,
     InvalidInput,
     LeaseLost,
     NotAllowed,
+    NotFound,
     Unavailable,
 )
 from storage.recordings import TOOL, Recording
 from storage.run_layout import Decided, check_question
 from storage.times import utc
+from tools.documents import NAMES_ONLY
 from tools.effects import Grant, Outcome, OutcomeUnknown
 from tools.policy import Rule
 from tools.registry import Entry, Plan, checked_args
@@ -129,8 +133,18 @@ async def _read(request: Request, runtime: Runtime[Context]) -> ToolMessage:
     if found is None or found.request != asked:
         message = await _call(request)
         text = json.dumps({"content": message.content, "artifact": message.artifact})
+        await asyncio.to_thread(_meet, request, text, runtime.context)
         found = await asyncio.to_thread(recordings.put, TOOL, task, 0, Recording(asked, text))
     return _reply(request.call, **json.loads(found.response))
+
+
+def _meet(request: Request, text: str, context: Context) -> None:
+    """Write down which documents a run meets in what a tool has read: in records of others, say."""
+    if request.entry.name in NAMES_ONLY:
+        return
+    for document_id in sorted(set(DOCUMENT_ID.findall(text))):
+        with suppress(NotFound):  # what is named there is not here, or not any more
+            context.library.store.met(document_id)
 
 
 async def _write(request: Request, rule: Rule, runtime: Runtime[Context]) -> ToolMessage:

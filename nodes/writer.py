@@ -67,7 +67,10 @@ def render(memo: MemoReply, proven: Sequence[Claim]) -> str:
     for citation, number in numbers.items():
         quote = " ".join(citation.quote.split())
         version = citation.version or f"sha256 {citation.sha256[:SHA_CHARS]}"
-        blocks.append(f"{number}. “{quote}” — {citation.document}, {citation.place} ({version})")
+        blocks.append(
+            f"{number}. “{quote}” — {citation.document}, {citation.place} "
+            f"({citation.document_id}, {version})"
+        )
     # Markdown lets HTML through: what the documents and the model say is text.
     return "\n\n".join(blocks).replace("<", "&lt;") + "\n"
 

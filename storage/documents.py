@@ -14,6 +14,7 @@ entry of its bytes, so that what removes one removes both.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,8 +27,11 @@ from storage.errors import ConditionFailed, Conflict, NotFound
 from storage.keys import key
 from storage.ports import Absent, Blobs, FieldIs, Item, Put, Table, VersionIs
 from storage.records import Card, Document, Page
+from storage.uses import Uses
 
 CATALOGUE: Final = "documents"
+DOCUMENT_ID: Final = re.compile(r"\bd-[0-9a-f]{20}\b")
+"""What `document_id` makes, wherever it stands."""
 _PAGES_CACHED: Final = 64
 
 
@@ -69,12 +73,16 @@ def added_at(document: Document) -> list[float]:
 class DocumentStore:
     """The documents of a workspace."""
 
-    def __init__(self, table: Table, originals: Blobs, artifacts: Blobs) -> None:
+    def __init__(
+        self, table: Table, originals: Blobs, artifacts: Blobs, uses: Uses | None = None
+    ) -> None:
+        """Take where documents lie, and where it is written down which runs meet their text."""
         self._table = table
         self._originals = originals
         self._artifacts = artifacts
+        self._uses = uses
         # An answer reads the same pages again and again. Only what cannot change is kept.
-        self._cached: LRUCache[str, list[Page]] = LRUCache(_PAGES_CACHED)
+        self._cached: LRUCache[str, tuple[str, list[Page]]] = LRUCache(_PAGES_CACHED)
         self._lock = Lock()
 
     def find(self, sha256: str) -> Document | None:
@@ -242,11 +250,36 @@ class DocumentStore:
             self._table.put(entry, VersionIs(item.version))
 
     def pages(self, sha256: str) -> list[Page]:
-        """Return the pages of a version.
+        """Return the pages of a version, for whoever reads them: a run that does is written down.
 
         Raises:
             NotFound: there is no such version in this workspace.
         """
+        document_id, pages = self._read(sha256)
+        self.met(document_id)
+        return pages
+
+    def met(self, *document_ids: str) -> None:
+        """Write down that the run that reads just now, if it is one, meets text of documents.
+
+        Whatever gives a run such text that did not come from `pages` says so here, and before.
+
+        Raises:
+            NotFound: one of them has been erased.
+        """
+        if self._uses:
+            self._uses.met(document_ids)
+
+    def load(self, sha256: str) -> list[Page]:
+        """Return the pages of a version for what gives none of their text to a run: an index.
+
+        Raises:
+            NotFound: there is no such version in this workspace.
+        """
+        return self._read(sha256)[1]
+
+    def _read(self, sha256: str) -> tuple[str, list[Page]]:
+        """Return the id of the document that has a version, and the version's pages."""
         with self._lock:
             known = self._cached.get(sha256)
         if known is not None:
@@ -254,10 +287,11 @@ class DocumentStore:
         item = self._version(sha256)
         text = self._artifacts.get(cast(str, item.body["pages"]))
         pages = [Page.model_validate(page) for page in json.loads(text)]
+        read = cast(str, item.body["document_id"]), pages
         if item.body.get("final"):
             with self._lock:
-                self._cached[sha256] = pages
-        return pages
+                self._cached[sha256] = read
+        return read
 
     def _version(self, sha256: str) -> Item:
         item = self._table.get(key("version", sha256), "document")

@@ -18,6 +18,8 @@ from tools.registry import Registry, reads
 
 MOST_PASSAGES: Final = 20
 PAGE_CHARS: Final = 12_000
+NAMES_ONLY: Final = frozenset({"list_objects"})
+"""Tools that name documents, or the hashes of versions, and give none of their text."""
 
 
 class ByCard(BaseModel):

@@ -216,7 +216,7 @@ class Library:
             missing = [d for d in self.store.all() if d.pages and not self._index.holds(d.sha256)]
             for start in range(0, len(missing), _AT_ONCE):
                 some = missing[start : start + _AT_ONCE]
-                cards = self.cards(some)
+                cards = self._cards(some)
                 self._index.add(self._indexed(document, cards[document.id]) for document in some)
 
     def _indexed(self, document: Document, card: Card) -> IndexedDocument:
@@ -224,16 +224,21 @@ class Library:
             document_id=document.id,
             sha256=document.sha256,
             name=document.name,
-            pages=self.store.pages(document.sha256),
+            pages=self.store.load(document.sha256),
             card=card,
         )
 
     def cards(self, documents: Sequence[Document]) -> dict[str, Card]:
+        """Return the cards of documents, by id, for whoever reads them; they are text of theirs."""
+        self.store.met(*(document.id for document in documents))
+        return self._cards(documents)
+
+    def _cards(self, documents: Sequence[Document]) -> dict[str, Card]:
         """Return the cards of documents, by id; one that was not made yet is made and kept."""
         kept = self.store.cards([document.sha256 for document in documents], CARD_VERSION)
         for document in documents:
             if document.sha256 not in kept:
-                card = make_card(self.store.pages(document.sha256))
+                card = make_card(self.store.load(document.sha256))
                 self.store.keep_card(document.sha256, KeptCard(card, CARD_VERSION))
                 kept[document.sha256] = card
         return {document.id: kept[document.sha256] for document in documents}
@@ -279,12 +284,18 @@ class Library:
         return self.passages(hits)
 
     def passages(self, hits: Sequence[Hit]) -> list[Passage]:
-        """Return hits with their texts; each document is looked up once."""
-        named = {each: self.store.get(each) for each in {hit.document_id for hit in hits}}
-        pages = {each: self.store.pages(each) for each in {hit.sha256 for hit in hits}}
+        """Return hits with their texts; each document is looked up once.
+
+        What has been erased since it was found is left out.
+        """
+        if not hits:
+            return []
+        found = {d.id: d for d in self.in_scope(sorted({hit.document_id for hit in hits}))}
+        left = [hit for hit in hits if hit.document_id in found]
+        pages = {each: self.store.pages(each) for each in {hit.sha256 for hit in left}}
         return [
-            self._passage(named[hit.document_id], pages[hit.sha256][hit.page - 1], hit)
-            for hit in hits
+            self._passage(found[hit.document_id], pages[hit.sha256][hit.page - 1], hit)
+            for hit in left
         ]
 
     def _passage(self, document: Document, page: Page, hit: Hit) -> Passage:
