@@ -49,6 +49,7 @@ class EmbeddedBackend:
             {bucket: self.blobs(bucket) for bucket in BUCKETS},
             queue=SqliteQueue(self._signals, name),
             telemetry=SqliteTelemetry(self._signals, name),
+            scrub=self._scrub,
         )
 
     def table(self, name: TableName) -> Table:
@@ -58,6 +59,10 @@ class EmbeddedBackend:
     def blobs(self, name: str) -> Blobs:
         """Return a bucket without the bounds of a workspace."""
         return FileBlobs(self._home / "objects", name)
+
+    def _scrub(self) -> None:
+        sweep_temporary(self._home / "objects")
+        self._database.scrub()
 
     def close(self) -> None:
         """See `Backend.close`."""

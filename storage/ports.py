@@ -194,6 +194,13 @@ class Blobs(Protocol):
             NotAllowed: it is retained, and still there.
         """
 
+    def erase(self, key: str) -> None:
+        """Remove the object with every version of it that the bucket keeps; safe to repeat.
+
+        Raises:
+            NotAllowed: it is retained, and still there.
+        """
+
     def retain(self, key: str, until: float) -> None:
         """Let nobody delete the object before a time, in seconds since the epoch.
 

@@ -5,7 +5,7 @@ here cannot reach another's items or objects, whatever it is asked for.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -141,6 +141,10 @@ class WorkspaceBlobs:
         """See `Blobs.delete`."""
         self._blobs.delete(self._prefix + key)
 
+    def erase(self, key: str) -> None:
+        """See `Blobs.erase`."""
+        self._blobs.erase(self._prefix + key)
+
     def retain(self, key: str, until: float) -> None:
         """See `Blobs.retain`."""
         self._blobs.retain(self._prefix + key, until)
@@ -184,6 +188,10 @@ class Workspace:
     buckets: Buckets
     queue: Queue
     telemetry: Telemetry
+    scrub: Callable[[], None]
+    """Writes over what deleted items have left where the tables lie, as far as the back end can."""
+    backup_days: int
+    """For how many days the back end's own backups keep what was deleted."""
 
 
 def bounded(
@@ -193,6 +201,8 @@ def bounded(
     *,
     queue: Queue,
     telemetry: Telemetry,
+    scrub: Callable[[], None] = lambda: None,
+    backup_days: int = 0,
 ) -> Workspace:
     """Return a workspace over whole tables and buckets, bounded to its own keys.
 
@@ -206,4 +216,6 @@ def bounded(
         buckets=Buckets(**{b: WorkspaceBlobs(blobs, name) for b, blobs in buckets.items()}),
         queue=queue,
         telemetry=telemetry,
+        scrub=scrub,
+        backup_days=backup_days,
     )

@@ -6,6 +6,7 @@ that was named; nothing else is asked for before.
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Final
 
 from storage.aws.account import Caller, check_account
 from storage.aws.clients import Clients
@@ -16,6 +17,9 @@ from storage.aws.s3 import S3Blobs
 from storage.aws.sqs import SqsQueue
 from storage.ports import BUCKETS, TABLES, Blobs, BucketName, Table, TableName
 from storage.workspace import Workspace, bounded
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
+BACKUP_DAYS: Final = 35
 
 
 class AwsBackend:
@@ -44,6 +48,7 @@ class AwsBackend:
             {bucket: self.blobs(bucket) for bucket in BUCKETS},
             queue=SqsQueue(self._clients, self._names, name),
             telemetry=telemetry,
+            backup_days=BACKUP_DAYS,
         )
 
     def table(self, name: TableName) -> Table:

@@ -123,6 +123,22 @@ class S3Blobs:
             raise NotAllowed(f"The object {key!r} is retained until {utc(until)}.")
         self._ask("delete_object", **self._at(key))
 
+    def erase(self, key: str) -> None:
+        """See `Blobs.erase`. A version is deleted by its id: what is put later is not touched."""
+        found = self._found(key) if self._locks else None
+        if found and (until := _retained_until(found)) > time.time():
+            raise NotAllowed(f"The object {key!r} is retained until {utc(until)}.")
+        request: dict[str, Any] = {**self._in, "Prefix": _escape(key)}
+        while True:
+            page = self._ask("list_object_versions", **request)
+            for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                if each["Key"] == _escape(key):
+                    self._ask("delete_object", **self._at(key), VersionId=each["VersionId"])
+            if not page.get("IsTruncated"):
+                return
+            request["KeyMarker"] = page["NextKeyMarker"]
+            request["VersionIdMarker"] = page["NextVersionIdMarker"]
+
     def retain(self, key: str, until: float) -> None:
         """See `Blobs.retain`; it is S3's Object Lock, in governance mode."""
         found = self._found(key)

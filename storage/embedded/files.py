@@ -90,6 +90,10 @@ class FileBlobs:
         path.unlink(missing_ok=True)
         path.with_suffix(_RETAINED).unlink(missing_ok=True)
 
+    def erase(self, key: str) -> None:
+        """See `Blobs.erase`; a file has no versions, but its blocks stay until they are reused."""
+        self.delete(key)
+
     def retain(self, key: str, until: float) -> None:
         """See `Blobs.retain`; the date lies in a file beside the object's."""
         path = self._path(key)

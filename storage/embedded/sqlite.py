@@ -94,6 +94,21 @@ class Database:
                 connection.execute("ROLLBACK")
                 raise
 
+    def scrub(self) -> None:
+        """Write the file anew, and empty its log: no deleted row is left in either.
+
+        SQLite itself only forgets where a deleted row lay. Others wait meanwhile, for about as
+        long as the file takes to be copied.
+
+        Raises:
+            Unavailable: others kept reading.
+        """
+        with self._writing, self.connection() as connection:
+            connection.execute("VACUUM")
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Unavailable(f"{self.path} is being read, and its log could not be emptied.")
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         with self._lock:

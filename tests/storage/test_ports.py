@@ -407,6 +407,30 @@ class TestBlobs:
         assert [blobs.get("k")] == won
 
 
+class TestErasing:
+    """An object goes with every version that its bucket keeps."""
+
+    def test_put_again_it_is_another(self, workspace: Workspace) -> None:
+        blobs = workspace.buckets.documents
+        blobs.put("a", b"one")
+        blobs.delete("a")
+        blobs.put("a", b"two")
+        blobs.put("a.1", b"another")
+        for _ in range(2):
+            blobs.erase("a")
+        assert [info.key for info in blobs.list()] == ["a.1"]
+        blobs.put("a", b"three")
+        assert blobs.get("a") == b"three"
+
+    def test_what_is_retained_stays(self, workspace: Workspace) -> None:
+        blobs = workspace.buckets.deliverables
+        blobs.put("memo", b"text")
+        blobs.retain("memo", time.time() + 3600)
+        with pytest.raises(NotAllowed, match="retained until"):
+            blobs.erase("memo")
+        assert blobs.get("memo") == b"text"
+
+
 class TestRetention:
     """An object of the bucket `deliverables` can be kept from being deleted."""
 
