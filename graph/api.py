@@ -1,6 +1,6 @@
 """What an orchestrator groups: documents, runs, audit, feedback, operations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Literal
 
 from langchain_core.tools import BaseTool
 
+from graph.erasure import ERASURE
 from graph.resources import Resources
 from storage.audit import Verdict
 from storage.errors import InvalidInput, NotFound
@@ -17,6 +18,7 @@ from storage.records import (
     Feedback,
     Page,
     Passage,
+    Run,
 )
 from storage.sources import Source, sources
 from storage.verification import verify_run
@@ -30,8 +32,10 @@ from tools.versions import version_told
 class Documents:
     """The documents of the workspace."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, invoke: Callable[..., Run]) -> None:
+        """Take the resources, and what drives a run."""
         self._resources = resources
+        self._invoke = invoke
 
     def add(
         self,
@@ -209,6 +213,21 @@ class Documents:
         wanted = Wanted(kind, party, dated)
         library = self._resources.library
         return library.search(query, documents=documents, wanted=wanted, limit=limit)
+
+    def erase(self, document_id: str) -> Run:
+        """Have a document erased for good; the run asks for approval first, as any such effect.
+
+        With it go all versions and what conversations have kept of its text; what stays, and until
+        when, is said. `runs.resume` decides, and a worker or `Orchestrator.drive` goes on.
+
+        Raises:
+            NotFound: there is no such document in this workspace, or none any more.
+        """
+        store = self._resources.library.store
+        begun = store.tombstone(document_id)
+        name = document_id if begun and not begun.done else store.get(document_id).name
+        given = {"document_id": document_id}
+        return self._invoke(f"Erase {name} ({document_id}).", graph=ERASURE, input=given)
 
 
 class Audit:

@@ -37,7 +37,7 @@ class Orchestrator:
 
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
-        self.documents = Documents(resources)
+        self.documents = Documents(resources, self.invoke)
         self.runs = Runs(resources)
         self.audit = Audit(resources)
         self.feedback = FeedbackNotes(resources)

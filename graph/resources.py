@@ -13,6 +13,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import StateGraph
 
 from graph.desk import DESK, build_desk
+from graph.erasure import ERASURE, build_erasure
 from graph.redaction import without_secrets
 from graph.settings import OFFLINE, Settings
 from graph.versions import versions_of
@@ -22,7 +23,9 @@ from nodes.prices import PRICES, Price, check_priced, price_of
 from nodes.state import STATE_TYPES
 from storage.audit import AuditLog
 from storage.backend import Backend, open_aws, open_embedded
+from storage.clearing import Clearing
 from storage.documents import DocumentStore
+from storage.erasure import Erasure
 from storage.errors import AffidavitError, NotFound
 from storage.feedback import FeedbackStore
 from storage.fence import FencedSaver
@@ -31,10 +34,12 @@ from storage.objects import ObjectStore
 from storage.records import Budget, Identity
 from storage.runs import RunStore
 from storage.signing import open_signer
+from storage.tombstones import Grave
 from storage.uses import Reading, Uses
 from storage.workspace import Workspace
 from tools.deliverables import add_deliverable_tools
 from tools.documents import add_document_tools
+from tools.erasing import add_erasing_tools
 from tools.library import Library
 from tools.operations import add_operation_tools
 from tools.policy import DEFAULT, Policy, read_policy
@@ -109,12 +114,38 @@ class Resources:
         return Library(store, self.settings.home / "cache" / "index" / self.workspace.name)
 
     @cached_property
+    def erasure(self) -> Erasure:
+        """What erases documents."""
+        ports, library = self.workspace, self.library
+        documents, artifacts = ports.buckets.documents, ports.buckets.artifacts
+        clearing = Clearing(
+            self.runs,
+            self.feedback,
+            ports.buckets.state,
+            lambda thread_id: self.saver().delete_thread(thread_id),
+            lease_seconds=self.settings.lease_seconds,
+        )
+        return Erasure(
+            library.store,
+            self.uses,
+            clearing,
+            table=ports.tables.documents,
+            grave=Grave(ports.tables.documents, documents, artifacts),
+            objects=self.objects,
+            memory=self.memory,
+            forget_index=library.forget,
+            scrub=ports.scrub,
+            backup_days=ports.backup_days,
+        )
+
+    @cached_property
     def tools(self) -> Registry:
         """The tools: of documents, deliverables, operations, and those that were added."""
         registry = Registry()
         add_document_tools(registry, self.library)
         add_deliverable_tools(registry, self.objects)
         add_operation_tools(registry, self.workspace, self.objects)
+        add_erasing_tools(registry, self.erasure)
         for add in self._opened.add_tools:
             add(registry)
         return registry
@@ -162,7 +193,11 @@ class Resources:
     @cached_property
     def graphs(self) -> dict[str, Any]:
         """The compiled graphs, by name; a run adds the checkpointer bound to its claim."""
-        builders = {DESK: build_desk(), **self._opened.graphs}
+        builders: dict[str, StateGraph[Any, Any]] = {
+            DESK: build_desk(),
+            ERASURE: build_erasure(),
+            **self._opened.graphs,
+        }
         return {name: builder.compile(name=name) for name, builder in builders.items()}
 
     def versions(self, graph: str) -> dict[str, str]:

@@ -262,7 +262,8 @@ class Runs:
             {"configurable": at | ({"checkpoint_id": checkpoint_id} if checkpoint_id else {})}
         )
         if found is None:
-            raise NotFound(f"Thread {source.thread_id!r} has no checkpoint {checkpoint_id!r}.")
+            why = " It was erased with a document." if source.erased else ""
+            raise NotFound(f"Thread {source.thread_id!r} has no checkpoint {checkpoint_id!r}.{why}")
         checkpoint_id = found.checkpoint["id"]
         fork = source.model_copy(
             update={

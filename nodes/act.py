@@ -23,7 +23,6 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,9 +36,9 @@ from nodes.state import Task
 from nodes.tool_loop import task_id
 from storage.audit import digest
 from storage.decisions import person
-from storage.documents import DOCUMENT_ID
 from storage.errors import (
     AffidavitError,
+    Conflict,
     InvalidInput,
     LeaseLost,
     NotAllowed,
@@ -139,12 +138,21 @@ async def _read(request: Request, runtime: Runtime[Context]) -> ToolMessage:
 
 
 def _meet(request: Request, text: str, context: Context) -> None:
-    """Write down which documents a run meets in what a tool has read: in records of others, say."""
+    """Write down which documents a run meets in what a tool has read: in records of others, say.
+
+    Raises:
+        Conflict: one of them is being erased, and what was read may hold its text still.
+    """
     if request.entry.name in NAMES_ONLY:
         return
-    for document_id in sorted(set(DOCUMENT_ID.findall(text))):
-        with suppress(NotFound):  # what is named there is not here, or not any more
-            context.library.store.met(document_id)
+    store = context.library.store
+    for document_id in sorted(store.named_in(f"{request.args} {text}")):
+        try:
+            store.met(document_id)
+        except NotFound:
+            gone = store.tombstone(document_id)
+            if gone and not gone.done:
+                raise Conflict(f"Document {document_id} is being erased; look later.") from None
 
 
 async def _write(request: Request, rule: Rule, runtime: Runtime[Context]) -> ToolMessage:
@@ -242,6 +250,7 @@ def _question(shown: Shown, rule: Rule) -> dict[str, Any]:
         TooLarge: it is more than a person can be asked.
     """
     request, hours = shown.request, rule.expires_after_hours
+    allowed = [each for each in ALLOWED if each != "edit" or not shown.plan.as_it_is]
     question: dict[str, Any] = {
         "kind": "approval",
         "action_requests": [
@@ -251,7 +260,7 @@ def _question(shown: Shown, rule: Rule) -> dict[str, Any]:
                 "description": shown.description,
             }
         ],
-        "review_configs": [{"action_name": request.entry.name, "allowed_decisions": list(ALLOWED)}],
+        "review_configs": [{"action_name": request.entry.name, "allowed_decisions": allowed}],
         "tool_call_id": _id(request.call),
         "binding": shown.binding,
         "approvals": rule.approvals,

@@ -23,7 +23,8 @@ TOOLS = (
     "query_logs",
     "get_metrics",
     "put_metric",
-    "list_documents",
+    "name_documents",
+    "erase_document",
 )
 
 

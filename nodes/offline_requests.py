@@ -3,6 +3,7 @@
 Show me the last errors of the analyst.        How many runs failed today?
 Copy memo.md to archive/memo.md.               Keep memo.md until 2030-12-31.
 Make a link to memo.md.                        Tag memo.md with case=A-1.
+Erase document d-0123456789abcdef0123.
 """
 
 import re
@@ -75,6 +76,10 @@ _REQUESTS: Final[tuple[tuple[str, Callable[[re.Match[str]], Call]], ...]] = (
     (
         rf"(?:make|create|give\s+me|presign)\s+(?:a\s+|the\s+)?(?:link\s+to|object)\s+{_key('key')}",
         lambda found: ("presign_object", {"key": found["key"]}),
+    ),
+    (
+        r"(?:erase|delete|remove)\s+(?:the\s+)?(?:document\s+)?(?P<id>d-[0-9a-f]{20})\b",
+        lambda found: ("erase_document", {"document_id": found["id"]}),
     ),
     (rf"tag\s+(?:the\s+object\s+)?{_key('key')}\s+with\s+(?P<tags>[\w.-]+=.*)", _tags),
 )

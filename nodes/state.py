@@ -26,7 +26,7 @@ class PlanReply(BaseModel):
     agents: list[Agent] = Field(
         description="Who works on it, in order: librarian finds passages, analyst answers from "
         "them, writer makes and publishes a document of the answer, custodian looks after what is "
-        "stored (objects, items, logs, metrics)"
+        "stored (objects, items, logs, metrics) and erases documents"
     )
     document_ids: list[str] = Field(
         default_factory=list, description="Only these documents; empty: whatever fits"

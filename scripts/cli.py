@@ -11,7 +11,8 @@ __all__ = ["app", "decisions", "documents", "evaluate", "runs", "service"]
 
 # As one comes to need them; `--help` lists them so.
 _ORDER = (
-    *("demo", "up", "add", "ask", "search", "card", "page", "runs", "show", "resume", "cancel"),
+    *("demo", "up", "add", "ask", "search", "card", "page", "erase"),
+    *("runs", "show", "resume", "cancel"),
     "fork",
     *("approve", "reject", "settle", "feedback", "evaluate", "worker", "setup", "doctor"),
 )

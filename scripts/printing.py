@@ -33,6 +33,7 @@ _DOING = {
     "reviewer": "the reviewer locates each quote",
     "writer": "the writer writes",
     "custodian": "the custodian looks",
+    "eraser": "a document is to be erased",
 }
 
 
@@ -86,6 +87,11 @@ def run(found: Run, version_told: VersionTold) -> None:
         out.print()
         out.print(escape(found.answer.text))
         sources(found.answer, version_told)
+    for gone in found.erased:
+        out.print(
+            f"[yellow]Erased on {utc(gone.at)}, with document {gone.document_id} (by run "
+            f"{gone.by}): {', '.join(gone.parts)}.[/yellow]"
+        )
     if found.error:
         out.print(f"[red]{escape(found.error)}[/red]")
     for interrupt in found.interrupts:

@@ -69,6 +69,8 @@ class Verdict(Record):
     ok: bool
     events: int
     first_bad: FirstBad | None = None
+    erased: list[str] = Field(default_factory=list)
+    """The parts of the record that went with a document, as the chain itself says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ entry of its bytes, so that what removes one removes both.
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,13 +26,15 @@ from cachetools import LRUCache
 
 from storage.errors import ConditionFailed, Conflict, NotFound
 from storage.keys import key
-from storage.ports import Absent, Blobs, FieldIs, Item, Put, Table, VersionIs
+from storage.ports import Absent, Action, Blobs, Delete, FieldIs, Item, Put, Table, VersionIs
 from storage.records import Card, Document, Page
+from storage.times import utc
+from storage.tombstones import Tombstone, stands, stored_as, tombstone_of
 from storage.uses import Uses
 
 CATALOGUE: Final = "documents"
-DOCUMENT_ID: Final = re.compile(r"\bd-[0-9a-f]{20}\b")
-"""What `document_id` makes, wherever it stands."""
+_ID: Final = re.compile(r"\bd-[0-9a-f]{20}\b")
+_SHA256: Final = re.compile(r"\b[0-9a-f]{64}\b")
 _PAGES_CACHED: Final = 64
 
 
@@ -86,9 +89,19 @@ class DocumentStore:
         self._lock = Lock()
 
     def find(self, sha256: str) -> Document | None:
-        """Return the document that has these bytes, or None."""
+        """Return the document that has these bytes, or None.
+
+        Raises:
+            Conflict: they are being erased.
+        """
         item = self._table.get(key("version", sha256), "document")
-        return self.get(cast(str, item.body["document_id"])) if item else None
+        if item is None:
+            return None
+        document_id = cast(str, item.body["document_id"])
+        found = self._table.get(key("document", document_id), "document")
+        if found is None:
+            raise Conflict(f"These bytes are being erased, with document {document_id}; try later.")
+        return Document.model_validate(found.body)
 
     def get(self, document_id: str) -> Document:
         """Return a document.
@@ -101,8 +114,16 @@ class DocumentStore:
     def _item(self, document_id: str) -> Item:
         item = self._table.get(key("document", document_id), "document")
         if item is None:
-            raise NotFound(f"There is no document {document_id!r} in this workspace.")
+            gone = tombstone_of(self._table, document_id)
+            when = f" any more: it was erased on {utc(gone.at)}" if gone else ""
+            raise NotFound(f"There is no document {document_id!r} in this workspace{when}.")
         return item
+
+    def named_in(self, text: str) -> set[str]:
+        """Return the ids of documents that a text names: by the id, or by the hash of a version."""
+        versions = [(key("version", each), "document") for each in set(_SHA256.findall(text))]
+        found = self._table.batch_get(versions).values() if versions else ()
+        return {*_ID.findall(text), *(cast(str, item.body["document_id"]) for item in found)}
 
     def all(self) -> Iterator[Document]:
         """Yield all documents, oldest first."""
@@ -111,11 +132,17 @@ class DocumentStore:
 
     def keep_original(self, sha256: str, data: bytes) -> None:
         """Store the bytes of a version."""
-        self._originals.put(f"originals/{sha256}", data)
+        stored, _ = stored_as(self._table, sha256)
+        self._originals.put(f"originals/{stored}", data)
 
     def original(self, sha256: str) -> bytes:
-        """Return the bytes of a version."""
-        return self._originals.get(f"originals/{sha256}")
+        """Return the bytes of a version.
+
+        Raises:
+            NotFound: there is no such version in this workspace.
+        """
+        stored = cast(str, self._version(sha256).body["stored"])
+        return self._originals.get(f"originals/{stored}")
 
     def add(
         self, document: Document, pages: list[Page], parser: str, card: KeptCard | None = None
@@ -205,13 +232,17 @@ class DocumentStore:
         again: bool = False,
     ) -> None:
         """Store a document with its newest version, if it is at this version of its entry."""
+        stored, still = stored_as(self._table, document.sha256)
+        if stored != document.sha256 and self._originals.head(f"originals/{stored}") is None:
+            raise Conflict("These bytes were added and erased meanwhile; add them again.")
         text = _json(pages)
-        name = f"pages/{document.sha256}/{sha256_of(text)[:20]}.json"
+        name = f"pages/{stored}/{sha256_of(text)[:20]}.json"
         self._artifacts.put(name, text)
         body = document.model_dump(mode="json")
         bytes_: dict[str, Any] = {
             "document_id": document.id,
             "pages": name,
+            "stored": stored,
             "parser": parser,
             "final": document.status == "ready",
             **_kept(card),
@@ -222,9 +253,38 @@ class DocumentStore:
             [
                 Put(entry, VersionIs(version) if version else Absent()),
                 Put(of_bytes, FieldIs("document_id", document.id) if again else Absent()),
-                Put(Item(CATALOGUE, key(int(document.added_at * 1000), document.id), body)),
+                Put(Item(*_listed(document), body)),
+                still,
             ]
         )
+
+    def erasing(self, document: Document, by: str, shows: str) -> list[Action]:
+        """Return the actions with which a document is gone, if it is still as it was read.
+
+        `by` is the run that has it erased, and `shows` what a person has approved.
+        What it consists of and what was made of it is deleted after that (`storage.erasure`).
+
+        Raises:
+            Conflict: it has changed since.
+        """
+        item = self._item(document.id)
+        if Document.model_validate(item.body) != document:
+            raise Conflict(f"{document.name} has changed meanwhile.")
+        versions = [*document.older, document.sha256]
+        before = tombstone_of(self._table, document.id)
+        tombstone = Tombstone(
+            document_id=document.id,
+            versions={v: cast(str, self._version(v).body["stored"]) for v in versions},
+            at=time.time(),
+            by=by,
+            approved={by: shows},
+            revision=before.revision if before else 0,
+        )
+        return [
+            Delete(item.pk, item.sk, VersionIs(item.version), table="documents"),
+            Delete(*_listed(document), table="documents"),
+            stands(tombstone),
+        ]
 
     def cards(self, versions: Sequence[str], made_by: str) -> dict[str, Card]:
         """Return the cards of those of the versions that have one, made by that version of us."""
@@ -299,6 +359,17 @@ class DocumentStore:
             raise NotFound(f"There is no version {sha256!r} in this workspace.")
         return item
 
+    def tombstone(self, document_id: str) -> Tombstone | None:
+        """Return what is left of a document that was erased and is not there again, or None."""
+        if self._table.get(key("document", document_id), "document"):
+            return None
+        return tombstone_of(self._table, document_id)
+
+    def forget(self) -> None:
+        """Forget the pages that are kept in memory."""
+        with self._lock:
+            self._cached.clear()
+
     def page(self, document: Document, number: int, sha256: str = "") -> Page:
         """Return a page by its number, which counts from 1, of the newest or another version.
 
@@ -315,3 +386,8 @@ class DocumentStore:
                 + (f"its pages are 1 to {len(pages)}." if pages else "no page of it could be read.")
             )
         return pages[number - 1]
+
+
+def _listed(document: Document) -> tuple[str, str]:
+    """Return the key of a document's entry in the catalogue."""
+    return CATALOGUE, key(int(document.added_at * 1000), document.id)

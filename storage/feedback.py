@@ -6,7 +6,7 @@ from typing import Literal
 from storage.audit import digest
 from storage.errors import ConditionFailed
 from storage.keys import key
-from storage.ports import Absent, Item, Table
+from storage.ports import Absent, Item, Put, Table
 from storage.records import Feedback, Identity, readable
 
 
@@ -41,6 +41,12 @@ class FeedbackStore:
             found = self._table.get(item.pk, item.sk)
             return Feedback.model_validate(found.body) if found else feedback
         return feedback
+
+    def blank(self, feedback: Feedback) -> Put:
+        """Return the action that takes the comment out of what someone thought."""
+        body = feedback.model_copy(update={"comment": ""}).model_dump(mode="json")
+        item = Item(key("run", feedback.run_id), key(feedback.id), body)
+        return Put(item, table="feedback")
 
     def of(self, run_id: str) -> list[Feedback]:
         """Return the feedback on a run, oldest first."""

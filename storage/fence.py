@@ -190,6 +190,12 @@ def _ahead(table: Table, thread_id: str, heads: dict[str, str]) -> Iterator[str]
     yield from unfinished(table, thread_id, heads.get("", ""))
 
 
+def sealed(thread_id: str, epoch: int) -> Item:
+    """Return the fence of a thread that was emptied: nothing of an older epoch counts."""
+    body = {"epoch": epoch, **_bodies({}, [])[0]}
+    return Item(partition(thread_id), _sk(epoch), body, version=2)
+
+
 def close_fence(table: Table, thread_id: str, epoch: int) -> None:
     """Record the fence of a stop, as far as that is possible: the stop itself has been committed.
 

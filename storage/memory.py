@@ -6,7 +6,7 @@ ignored, as LangGraph's own stores do without an index.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -83,6 +83,17 @@ class TableStore(BaseStore):
         if found is None:
             self._table.put(TableItem(FIRSTS, pk, {"pk": pk}))
         self._table.put(TableItem(pk, sk, body))
+
+    def forget(self, holds: Callable[[Any], bool]) -> int:
+        """Delete the items whose value is one of a kind; return how many."""
+        found = [item for item in self._under(()) if holds(item.body["value"])]
+        for item in found:
+            self._table.delete(item.pk, item.sk)
+        return len(found)
+
+    def count(self, holds: Callable[[Any], bool]) -> int:
+        """Return of how many items the value is one of a kind."""
+        return sum(holds(item.body["value"]) for item in self._under(()))
 
     def _under(self, prefix: Namespace) -> Iterator[TableItem]:
         """Yield the items whose namespace begins with a prefix."""

@@ -11,7 +11,7 @@ it, in the same transaction, and the bucket is told after.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
 from pydantic import Field
@@ -123,6 +123,31 @@ class ObjectStore:
             )
         when = VersionIs(before.revision)
         return [Delete(OBJECTS, key(before.name), when, table="documents")]
+
+    def holding(self, holds: Callable[[str], bool]) -> list[tuple[str, float]]:
+        """Return what is published whose text is of a kind, and until when it is retained, or 0.
+
+        That is every version of each name, and the bytes of names that were withdrawn.
+        """
+        kept = [info.key for info in self._blobs.list(_blob(""))]
+        hashes = {k for k in kept if holds(self._blobs.get(k).decode(errors="replace"))}
+        if not hashes:
+            return []
+        named = [
+            version
+            for latest in self.all()
+            for item in self._table.query(key("object", latest.name))
+            if _blob((version := NamedObject.model_validate(item.body)).sha256) in hashes
+        ]
+        # Retention is the bytes', whichever name it was set by.
+        until = {_blob(each.sha256): 0.0 for each in named}
+        for each in named:
+            until[_blob(each.sha256)] = max(until[_blob(each.sha256)], each.retain_until)
+        rows = [(f"{o.name}, version {o.version}", until[_blob(o.sha256)]) for o in named]
+        return rows + [
+            (f"bytes of a name that was withdrawn (sha256 {each[len(_blob('')) :][:12]})", 0.0)
+            for each in sorted(hashes - until.keys())
+        ]
 
     def link(self, of: NamedObject, seconds: int) -> str:
         """Return a URL that gives anyone the bytes of a version, for so long; see `Blobs.link`."""

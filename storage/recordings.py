@@ -112,6 +112,17 @@ class Recordings:
         return f"{kind}/{key(task, self._round, ordinal)}"
 
 
+def forget(table: Table, blobs: Blobs, run_id: str) -> bool:
+    """Delete all that a run has recorded, which has ended; return whether there was anything."""
+    pk = key("run", run_id)
+    keys = [(pk, i.sk) for kind in (MODEL, TOOL) for i in table.query(pk, prefix=f"{kind}/")]
+    table.batch_write((), keys)
+    objects = [info.key for info in blobs.list(f"{pk}/")]
+    for name in objects:
+        blobs.delete(name)
+    return bool(keys or objects)
+
+
 def spent(table: Table, run_id: str) -> tuple[Usage, float]:
     """Return the tokens and the dollars that a run's recorded model calls have cost."""
     return _total(table.query(key("run", run_id), prefix=f"{MODEL}/"))

@@ -244,6 +244,19 @@ class Interrupt(Record):
     """Who has approved so far, where one approval is not enough."""
 
 
+class Erased(Record):
+    """What of a run went with a document whose text it held."""
+
+    document_id: str
+    by: str
+    """The run that erased the document, with its approval."""
+    at: float
+    """Seconds since the epoch."""
+    parts: list[str]
+    """Of its record: question, input, answer, error, approvals, outcomes, feedback; and what was
+    kept beside it: recordings."""
+
+
 class Run(Record):
     """A run as the record has it."""
 
@@ -285,6 +298,8 @@ class Run(Record):
     cost_usd: float = 0.0
     model: str = ""
     error: str = ""
+    erased: list[Erased] = Field(default_factory=list)
+    """What is no longer there of it, and why."""
 
     @property
     def ended(self) -> bool:

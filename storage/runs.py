@@ -137,10 +137,11 @@ class RunStore:
     def _commit(self, run_id: str, actions: list[Action], events: list[Event]) -> bool:
         """Append events to a run's chain together with actions; return False if one fails.
 
-        At a run's end the head is signed and kept.
+        The head is signed and kept at a run's end, and when something of its record was erased.
         """
         linked = chain(events, self.audit.head(run_id))
-        signed = [self.audit.anchor_of(linked)] if events[-1].kind == "ended" else []
+        ends = events[-1].kind in ("ended", "erased")
+        signed = [self.audit.anchor_of(linked)] if ends else []
         try:
             self.table.transact([append_action(linked), *merged(actions), *signed])
         except ConditionFailed:

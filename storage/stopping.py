@@ -118,6 +118,8 @@ def retry(runs: RunStore, run_id: str, identity: Identity) -> Run:
         run = kept.run
         if run.status not in ("error", "timeout"):
             raise Conflict(f"Run {run_id} is {run.status}; an error or a time-out is retried.")
+        if run.erased:
+            raise Conflict(f"What run {run_id} had found was erased with a document; ask anew.")
         lease = runs.lease(run.thread_id)
         # Whoever had the thread since has raised its epoch.
         if lease.run_id or lease.epoch != run.epoch:

@@ -25,12 +25,21 @@ def verify_run(runs: RunStore, run_id: str) -> Verdict:
     except ValidationError:
         why = "the run's record cannot be read"
         return Verdict(ok=False, events=0, first_bad=FirstBad(seq=0, where="run", why=why))
+    erased = _erased(events)
     bad = (
-        _compare_end(run, events, runs.audit.anchored(run_id))
-        or _compare_decisions(decided, events)
+        _compare_end(run, events, erased, runs.audit.anchored(run_id))
+        or _compare_decisions(decided, events, erased)
         or _compare_effects(runs, run_id, events)
     )
-    return Verdict(ok=bad is None, events=verdict.events, first_bad=bad)
+    return Verdict(ok=bad is None, events=verdict.events, first_bad=bad, erased=sorted(erased))
+
+
+def _erased(events: Sequence[Event]) -> frozenset[str]:
+    """Return the parts of the record that went with documents, as the events say.
+
+    What is gone is not compared, as long as nothing else stands in its place.
+    """
+    return frozenset(part for e in events if e.kind == "erased" for part in e.data["parts"])
 
 
 def _read(runs: RunStore, run_id: str) -> tuple[Run, list[Decided], list[Event]]:
@@ -60,27 +69,32 @@ def _compare_effects(runs: RunStore, run_id: str, events: Sequence[Event]) -> Fi
     return None
 
 
-def _compare_decisions(decided: Sequence[Decided], events: Sequence[Event]) -> FirstBad | None:
+def _compare_decisions(
+    decided: Sequence[Decided], events: Sequence[Event], erased: frozenset[str]
+) -> FirstBad | None:
     """Compare the decisions and votes that are kept with what the events say."""
     told = {e.data["interrupt"]: e for e in events if e.kind == "decision"}
     kept = {each.interrupt.id: each for each in decided}
     for interrupt_id in dict.fromkeys([*kept, *told]):
         each, event = kept.get(interrupt_id), told.get(interrupt_id)
         votes = [e for e in events if e.kind == "vote" and e.data["interrupt"] == interrupt_id]
-        if not (_is_as_told(each, event) and _votes_are_as_told(each, event, votes)):
+        blank = "approvals" in erased
+        if not (_is_as_told(each, event, blank) and _votes_are_as_told(each, event, votes)):
             seq = event.seq if event else len(events)
             why = f"the decision on {interrupt_id} is not what was recorded"
             return FirstBad(seq=seq, where="decision", why=why)
     return None
 
 
-def _is_as_told(each: Decided | None, event: Event | None) -> bool:
+def _is_as_told(each: Decided | None, event: Event | None, may_be_blank: bool) -> bool:
     if each is None or each.decision is None or each.decided_by is None:
         return event is None
-    said = (digest(each.decision), each.decided_by.name, each.decided_by.source)
-    return event is not None and said == tuple(
-        event.data.get(name) for name in ("content", "by", "identity_source")
-    )
+    if event is None:
+        return False
+    blank = may_be_blank and each.decision == {"type": event.data.get("decision")}
+    said = (each.decided_by.name, each.decided_by.source)
+    told = tuple(event.data.get(name) for name in ("by", "identity_source"))
+    return said == told and (blank or digest(each.decision) == event.data.get("content"))
 
 
 def _votes_are_as_told(each: Decided | None, event: Event | None, votes: Sequence[Event]) -> bool:
@@ -92,11 +106,13 @@ def _votes_are_as_told(each: Decided | None, event: Event | None, votes: Sequenc
     return said == [(v.by.name, v.by.source) for v in (each.interrupt.votes if each else ())]
 
 
-def _compare_end(run: Run, events: Sequence[Event], anchored: int) -> FirstBad | None:
-    """Compare what a run's record says of its end with its last event."""
-    last = events[-1] if events else None
+def _compare_end(
+    run: Run, events: Sequence[Event], erased: frozenset[str], anchored: int
+) -> FirstBad | None:
+    """Compare what a run's record says of its end with its last event, erasures aside."""
     if not run.ended:
         return None
+    last = next((e for e in reversed(events) if e.kind != "erased"), None)
     if last is None or last.kind != "ended":
         return FirstBad(seq=len(events), where="run", why="the run ended, and no event says so")
     if last.data.get("status") != run.status:
@@ -104,7 +120,8 @@ def _compare_end(run: Run, events: Sequence[Event], anchored: int) -> FirstBad |
             seq=last.seq, where="run", why="the status is not the one that was recorded"
         )
     said = digest(run.answer.model_dump(mode="json")) if run.answer else ""
-    if last.data.get("answer", "") != said:
+    gone = run.answer is None and "answer" in erased
+    if last.data.get("answer", "") != said and not gone:
         return FirstBad(seq=last.seq, where="answer", why="the answer is not what was recorded")
     # A text that was erased is no other text.
     if run.error and last.data.get("reason") != digest(run.error):

@@ -18,7 +18,7 @@ from tools.registry import Registry, reads
 
 MOST_PASSAGES: Final = 20
 PAGE_CHARS: Final = 12_000
-NAMES_ONLY: Final = frozenset({"list_objects"})
+NAMES_ONLY: Final = frozenset({"name_documents", "list_objects"})
 """Tools that name documents, or the hashes of versions, and give none of their text."""
 
 
@@ -47,6 +47,13 @@ class SearchDocuments(ByCard):
     limit: int = Field(12, ge=1, le=MOST_PASSAGES)
 
 
+class NameDocuments(BaseModel):
+    """Arguments of `name_documents`."""
+
+    contains: str = Field("", description="Only documents whose name contains this, any case")
+    limit: int = Field(50, ge=1, le=200)
+
+
 class ReadPage(BaseModel):
     """Arguments of `read_page`."""
 
@@ -68,6 +75,12 @@ def add_document_tools(registry: Registry, library: Library) -> None:
             {"id": d.id, "name": d.name, "status": d.status, "pages": d.pages, **brief(cards[d.id])}
             for d in found[:limit]
         ]
+        return json.dumps({"documents": rows, "more": len(found) > limit}), rows
+
+    def name_documents(contains: str = "", limit: int = 50) -> tuple[str, Any]:
+        """List documents by their names, without anything that stands in them."""
+        found = [d for d in library.store.all() if contains.casefold() in d.name.casefold()]
+        rows = [{"id": d.id, "name": d.name, "status": d.status} for d in found[:limit]]
         return json.dumps({"documents": rows, "more": len(found) > limit}), rows
 
     def search_documents(
@@ -98,6 +111,7 @@ def add_document_tools(registry: Registry, library: Library) -> None:
         return as_text([whole]), [whole.model_dump()]
 
     registry.add(reads(ListDocuments, list_documents), "read")
+    registry.add(reads(NameDocuments, name_documents), "read")
     registry.add(reads(SearchDocuments, search_documents), "read")
     registry.add(reads(ReadPage, read_page), "read")
 

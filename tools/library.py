@@ -211,13 +211,22 @@ class Library:
         return [d for sha256, d in found.items() if d is not None and d.sha256 != sha256]
 
     def refresh(self) -> None:
-        """Index what is in the store and not in the index."""
+        """Index what is in the store and not in the index, and remove what was erased."""
         with self._lock:
-            missing = [d for d in self.store.all() if d.pages and not self._index.holds(d.sha256)]
+            known = list(self.store.all())
+            for gone in self._index.documents() - {document.id for document in known}:
+                if self.store.tombstone(gone):
+                    self._index.remove(gone)
+            missing = [d for d in known if d.pages and not self._index.holds(d.sha256)]
             for start in range(0, len(missing), _AT_ONCE):
                 some = missing[start : start + _AT_ONCE]
                 cards = self._cards(some)
                 self._index.add(self._indexed(document, cards[document.id]) for document in some)
+
+    def forget(self, document_id: str) -> None:
+        """Remove a document that is gone from the index, from the disk too."""
+        with self._lock:
+            self._index.remove(document_id)
 
     def _indexed(self, document: Document, card: Card) -> IndexedDocument:
         return IndexedDocument(

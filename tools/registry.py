@@ -48,6 +48,8 @@ class Plan:
     """What is done outside the tables; a text that it returns is added to what is said."""
     prepare: Callable[[], None] | None = None
     """Stores content under its hash before the transaction names it; safe to repeat."""
+    as_it_is: bool = False
+    """It cannot be approved with other arguments: of another plan, more would have to be shown."""
 
 
 @dataclass(frozen=True, slots=True)

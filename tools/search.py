@@ -187,6 +187,10 @@ class Index:
         """Say whether a version is in the index."""
         return sha256 in self._now().held
 
+    def documents(self) -> set[str]:
+        """Return the ids of the documents that are in the index."""
+        return set(self._now().held.values())
+
     def _has(self, document: IndexedDocument) -> bool:
         return self._now().held.get(document.sha256) == document.document_id
 

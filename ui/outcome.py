@@ -15,6 +15,8 @@ from ui.markup import show, tag
 def outcome(run: Run, room: str) -> None:
     """Show what a run has come to; `room` keeps the keys of two pages apart."""
     answers.answer(run, room)
+    if run.erased:
+        markup.callout("info", "Parts of this run were erased.", words.erased(run))
     match run.status:
         case "pending" | "running" | "interrupted":
             _open(run, room)
@@ -26,7 +28,7 @@ def outcome(run: Run, room: str) -> None:
             markup.callout("warning", "Its time was up.", f"{run.error}\n{more}")
         case "cancelled":
             show(tag("p", words.cancelled(run), cls="aff-quiet"))
-        case "success" if run.answer is None:
+        case "success" if run.answer is None and not run.erased:
             show(tag("p", "This run ended without an answer.", cls="aff-quiet"))
 
 
@@ -56,7 +58,7 @@ def controls(desk: Orchestrator, run: Run, room: str, *, retry: bool) -> None:
             on_click=parts.attempt,
             args=(desk.runs.cancel, run.id),
         )
-    if run.status in ("error", "timeout") and retry:
+    if run.status in ("error", "timeout") and retry and not run.erased:
         st.button(
             "Try again",
             key=f"retry-{room}-{run.id}",

@@ -15,6 +15,7 @@ from storage.records import (
     Run,
     RunStatus,
 )
+from storage.times import utc
 from ui.markup import Kind
 
 AGENTS: Final = {
@@ -24,6 +25,7 @@ AGENTS: Final = {
     "reviewer": "Reviewer",
     "writer": "Writer",
     "custodian": "Custodian",
+    "eraser": "Eraser",
     "act": "Tools",
 }
 DOING: Final = {
@@ -33,6 +35,7 @@ DOING: Final = {
     "reviewer": "is locating each quote on its page",
     "writer": "is writing",
     "custodian": "is looking after what is stored",
+    "eraser": "has a document erased",
     "act": "are at work",
 }
 RUN: Final[dict[RunStatus, tuple[str, Kind]]] = {
@@ -101,6 +104,14 @@ def cancelled(run: Run) -> str:
     if run.error.startswith("Interrupted by run"):
         return "This run was cancelled: another question was asked instead."
     return f"This run was cancelled. {run.error}".rstrip()
+
+
+def erased(run: Run) -> str:
+    """Return what of a run went with documents that were erased, a line each."""
+    return "\n".join(
+        f"On {utc(gone.at)}, with document {gone.document_id}: {', '.join(gone.parts)}."
+        for gone in run.erased
+    )
 
 
 def amount(part: str, value: Any) -> str:
@@ -198,6 +209,7 @@ _TELL: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "effect_begun": lambda d: f"{d['tool']} begun, {on_word_of(d['by'])}",
     "effect_not_done": lambda d: f"{d['tool']} was not done, {d['by']} says",
     "released": lambda d: f"given back: {d['error']}" if d.get("error") else "given back",
+    "erased": lambda d: f"{', '.join(d['parts'])} erased, with document {d['document']}",
     "retried": lambda d: f"tried again by {d['by']}",
     "ended": _ended,
 }

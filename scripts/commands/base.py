@@ -60,6 +60,9 @@ Workspace = Annotated[
     str, typer.Option("--workspace", "-w", help="The workspace; none sees another's documents.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+DocumentId = Annotated[
+    str, typer.Argument(metavar="DOCUMENT", help="The document's id, as `add` printed it.")
+]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `ask` printed it.")]
 Limit = Annotated[
     list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this document.")
@@ -120,7 +123,8 @@ def run_json(run: "Run") -> dict[str, Any]:
     for claim, shown in zip(_claims(run), (fields["answer"] or {}).get("claims", ()), strict=True):
         for cited, citation in zip(claim.citations, shown["citations"], strict=True):
             citation["locator"] = cited.place
-    return {"run_id": run.id, **{name: fields[name] for name in names}}
+    erased = {"erased": fields["erased"]} if run.erased else {}
+    return {"run_id": run.id, **{name: fields[name] for name in names}, **erased}
 
 
 def _claims(run: "Run") -> "list[Claim]":

@@ -1,4 +1,4 @@
-"""Commands on documents: add, search, card, page."""
+"""Commands on documents: add, search, card, page, erase."""
 
 import sys
 from getpass import getpass
@@ -7,7 +7,19 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from scripts.commands.base import DONE, FAILED, Json, Limit, Workspace, app, command, emit, opened
+from scripts.commands.base import (
+    DONE,
+    FAILED,
+    DocumentId,
+    Json,
+    Limit,
+    Workspace,
+    app,
+    command,
+    emit,
+    opened,
+    show_run,
+)
 from storage.errors import InvalidInput
 
 _ASK: Final = "-"
@@ -133,7 +145,7 @@ def card(
 @app.command()
 @command
 def page(
-    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT", help="The document's id.")],
+    document_id: DocumentId,
     number: Annotated[int, typer.Argument(metavar="N", help="The page; counts from 1.")],
     version: Annotated[
         str, typer.Option(metavar="SHA256", help="Of this version; otherwise of the newest.")
@@ -179,3 +191,15 @@ def _stretch(given: str) -> tuple[int, int]:
     if not (start.isdecimal() and end.isdecimal()):
         raise typer.BadParameter(f"--mark takes START:END, two numbers, not {given!r}.")
     return int(start), int(end)
+
+
+@app.command()
+@command
+def erase(document_id: DocumentId, workspace: Workspace = "", as_json: Json = False) -> int:
+    """Erase a document for good, once it is approved: all versions, and what runs kept of it.
+
+    It asks first, and says what would go and what stays. `affidavit approve` and `affidavit resume`
+    go on; broken off, it is gone on with by asking again.
+    """
+    with opened(workspace) as desk:
+        return show_run(desk, desk.documents.erase(document_id), as_json)

@@ -203,6 +203,8 @@ def verify(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> i
         emit(verdict.model_dump())
     elif verdict.first_bad is None:
         print(f"{verdict.events} events, each as it was recorded.")
+        if verdict.erased:
+            print(f"Erased with a document, as they say: {', '.join(verdict.erased)}.")
     else:
         bad = verdict.first_bad
         print(f"Event {bad.seq} is wrong ({bad.where}): {bad.why}.")

@@ -11,6 +11,7 @@ from nodes.offline import OfflineModel
 from nodes.offline_plan import memo, plan, review
 from storage.errors import ModelError
 from storage.workspace import Workspace
+from tools.erasing import add_erasing_tools
 from tools.operations import add_operation_tools
 from tools.registry import Registry
 
@@ -36,6 +37,8 @@ class TestPlan:
             ("Show me the last errors of the analyst", ["custodian"]),
             ("How many runs failed today?", ["custodian"]),
             ("Copy memo.md to old/memo.md", ["custodian"]),
+            (f"Please erase document d-{'0' * 20}.", ["custodian"]),
+            ("Must the tenant erase the documents?", ["librarian", "analyst"]),
             ("Which errors of the contractor must be corrected?", ["librarian", "analyst"]),
             (
                 "How many runs of the machine may fail before the warranty ends?",
@@ -112,6 +115,7 @@ class TestTools:
     def model(self, workspace: Workspace) -> Any:
         registry = Registry()
         add_operation_tools(registry, workspace, None)  # type: ignore[arg-type]
+        add_erasing_tools(registry, None)  # type: ignore[arg-type]
         return OfflineModel().bind_tools(registry.bindable())
 
     @pytest.mark.parametrize(
@@ -167,6 +171,11 @@ class TestTools:
                 "Tag memo.md with case=A-1, team=legal",
                 "tag_object",
                 {"key": "memo.md", "tags": {"case": "A-1", "team": "legal"}},
+            ),
+            (
+                f"Erase the document d-{'0a' * 10}.",
+                "erase_document",
+                {"document_id": f"d-{'0a' * 10}"},
             ),
             ("Make me a sandwich", "", {}),
         ],

@@ -617,3 +617,25 @@ def test_a_home_that_cannot_be_made_is_said(
     monkeypatch.setenv("AFFIDAVIT_HOME", str(tmp_path / "lease.txt" / "home"))
     result = cli("runs", "--json", code=1)
     assert "AFFIDAVIT_HOME" in read(result)["error"]
+
+
+class TestErasure:
+    def test_it_asks_and_is_done_once_approved(self, stocked: Cli) -> None:
+        (lease,) = read(stocked("add", "lease.txt", "--json"))
+        answered = read(stocked("ask", NOTICE, "--json"))["run_id"]
+        asked = read(stocked("erase", lease["id"], "--json", code=3))
+        (request,) = asked["interrupts"][0]["value"]["action_requests"]
+        assert answered in request["description"]
+        edit = json.dumps({"document_id": "d-0"})
+        assert (
+            "approve, reject" in stocked("approve", asked["run_id"], "--edit", edit, code=1).stderr
+        )
+        stocked("approve", asked["run_id"])
+        assert "Erased lease.txt" in stocked("resume", asked["run_id"]).stdout
+
+        gone = read(stocked("show", answered, "--json"))
+        assert (gone["answer"], gone["erased"][0]["by"]) == (None, asked["run_id"])
+        assert "answer, recordings" in stocked("show", answered).stdout
+        assert "Erased with a document" in stocked("audit", "verify", answered).stdout
+        assert "erased on" in stocked("page", lease["id"], "1", code=1).stderr
+        assert "erased on" in stocked("erase", lease["id"], code=1).stderr

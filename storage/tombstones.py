@@ -1,0 +1,113 @@
+"""What is left of a document that was erased: that there was one, and what has to go with it.
+
+    document/{document}   erased    the tombstone
+    version/{sha256}      erased    how often these bytes have been erased
+
+A document is gone with its tombstone, in one transaction; whatever holds its text goes after that,
+and the tombstone says when it has. Until then its versions stand as taken, so that nobody adds the
+same bytes while they are being deleted. Added again later, they are stored under another name: what
+deletes the old ones and is late cannot touch them.
+"""
+
+from typing import Any, Final, cast
+
+from pydantic import Field
+
+from storage.errors import ConditionFailed
+from storage.keys import key
+from storage.ports import (
+    Absent,
+    Blobs,
+    Check,
+    Delete,
+    FieldIs,
+    Item,
+    Put,
+    Table,
+    VersionIs,
+)
+from storage.records import Record
+
+ERASED: Final = "erased"
+DERIVED: Final = ("pages",)
+"""Kinds of objects in the bucket `artifacts` that are made of a version: `{kind}/{stored}/…`."""
+
+
+class Tombstone(Record):
+    """What is left of a document: nothing of its text."""
+
+    document_id: str
+    versions: dict[str, str]
+    """The SHA-256 of its versions, and what each is stored as."""
+    at: float
+    """When it was erased, in seconds since the epoch."""
+    by: str
+    """The run that erased it."""
+    approved: dict[str, str]
+    """What people have approved, by the run that asked them: another may have gone on with it."""
+    done: bool = False
+    """All that held its text is deleted."""
+    revision: int = Field(0, exclude=True)
+    """Of its item."""
+
+
+def tombstone_of(table: Table, document_id: str) -> Tombstone | None:
+    """Return the tombstone of a document, or None if it was never erased."""
+    item = table.get(key("document", document_id), ERASED)
+    if item is None:
+        return None
+    return Tombstone.model_validate({**item.body, "revision": item.version})
+
+
+def stands(tombstone: Tombstone) -> Put:
+    """Return the action that writes a tombstone, if it is still at its revision."""
+    body: dict[str, Any] = tombstone.model_dump(mode="json")
+    item = Item(key("document", tombstone.document_id), ERASED, body, tombstone.revision + 1)
+    when = VersionIs(tombstone.revision) if tombstone.revision else Absent()
+    return Put(item, when, table="documents")
+
+
+def stored_as(table: Table, sha256: str) -> tuple[str, Check]:
+    """Return what a version is stored as if it is added now, and what holds as long as it is."""
+    pk = key("version", sha256)
+    item = table.get(pk, ERASED)
+    name = f"{sha256}.{cast(int, item.body['times'])}" if item else sha256
+    return name, Check(pk, ERASED, VersionIs(item.version) if item else Absent())
+
+
+class Grave:
+    """Deletes what a document consists of; what others have made of it is not its affair."""
+
+    def __init__(self, table: Table, originals: Blobs, artifacts: Blobs) -> None:
+        self._table = table
+        self._originals = originals
+        self._artifacts = artifacts
+
+    def close(self, tombstone: Tombstone) -> None:
+        """Delete the originals and what was made of them, then let go of the versions.
+
+        Safe to repeat, at any time: whoever has added the same bytes since loses nothing.
+        """
+        for stored in tombstone.versions.values():
+            for kind in DERIVED:
+                for info in list(self._artifacts.list(f"{kind}/{stored}/")):
+                    self._artifacts.delete(info.key)
+            self._originals.erase(f"originals/{stored}")
+        for sha256, stored in tombstone.versions.items():
+            self._let_go(sha256, stored)
+
+    def _let_go(self, sha256: str, stored: str) -> None:
+        version = key("version", sha256)
+        found = self._table.get(version, ERASED)
+        times = cast(int, found.body["times"]) if found else 0
+        counted = Item(version, ERASED, {"times": times + 1}, times + 1)
+        still = VersionIs(times) if found else Absent()
+        try:
+            self._table.transact(
+                [
+                    Delete(version, "document", FieldIs("stored", stored)),
+                    Put(counted, still),
+                ]
+            )
+        except ConditionFailed:
+            return  # it was let go before
