@@ -1,7 +1,14 @@
-"""Adding many files at once, with progress: two at a time, and one that fails stops no other."""
+"""Adding many files at once, with progress: one that fails stops no other.
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+As many files are read at once as the sandbox has children, while some more are being stored, and
+what has been stored is indexed meanwhile. However many they are, no more is held of them than what
+became of each.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
 
 from rich.progress import track
 
@@ -11,7 +18,10 @@ from storage.errors import AffidavitError, NotFound
 from storage.sources import Source, sources
 from tools.library import Added
 
-AT_ONCE = 2
+AT_ONCE: Final = min(4, os.cpu_count() or 1) + 2
+"""Files on their way: so that one can be read while another waits for the disk."""
+_BATCH: Final = 64
+"""Files after which those that have been added are indexed."""
 
 
 def find(places: Sequence[str]) -> list[Source]:
@@ -35,7 +45,7 @@ def find(places: Sequence[str]) -> list[Source]:
 def add_all(
     desk: Orchestrator, found: Sequence[Source], version_of: str = "", password: str = ""
 ) -> tuple[list[Added], list[str]]:
-    """Add all, then index; return what became of each file, and what failed."""
+    """Add all, and index them; return what became of each file, and what failed."""
 
     def add(source: Source) -> Added | str:
         try:
@@ -44,9 +54,19 @@ def add_all(
             return str(error)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        work = pool.map(add, found)
+        work = _indexed(desk, pool.map(add, found))
         ended = list(track(work, "Adding", len(found), console=printing.err, transient=True))
     with printing.err.status("Indexing …"):
         desk.documents.index()
     added = [each for each in ended if not isinstance(each, str)]
     return added, [each for each in ended if isinstance(each, str)]
+
+
+def _indexed(desk: Orchestrator, ended: Iterable[Added | str]) -> Iterator[Added | str]:
+    """Pass on what became of files, and have what there is indexed every now and then."""
+    with ThreadPoolExecutor(1) as indexer:
+        indexing: Future[None] | None = None
+        for number, each in enumerate(ended, 1):
+            yield each
+            if number % _BATCH == 0 and (indexing is None or indexing.done()):
+                indexing = indexer.submit(desk.documents.index)

@@ -35,7 +35,8 @@ from storage.uses import Uses
 CATALOGUE: Final = "documents"
 _ID: Final = re.compile(r"\bd-[0-9a-f]{20}\b")
 _SHA256: Final = re.compile(r"\b[0-9a-f]{64}\b")
-_PAGES_CACHED: Final = 64
+_CACHED: Final = 8_000_000
+"""Characters of pages that are remembered."""
 
 
 def document_id(sha256: str) -> str:
@@ -85,7 +86,9 @@ class DocumentStore:
         self._artifacts = artifacts
         self._uses = uses
         # An answer reads the same pages again and again. Only what cannot change is kept.
-        self._cached: LRUCache[str, tuple[str, list[Page]]] = LRUCache(_PAGES_CACHED)
+        self._cached: LRUCache[str, tuple[str, list[Page]]] = LRUCache(
+            _CACHED, getsizeof=lambda read: sum(len(page.text) for page in read[1])
+        )
         self._lock = Lock()
 
     def find(self, sha256: str) -> Document | None:
@@ -349,7 +352,7 @@ class DocumentStore:
         pages = [Page.model_validate(page) for page in json.loads(text)]
         read = cast(str, item.body["document_id"]), pages
         if item.body.get("final"):
-            with self._lock:
+            with self._lock, suppress(ValueError):  # it is larger than all that is remembered
                 self._cached[sha256] = read
         return read
 

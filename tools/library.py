@@ -61,6 +61,7 @@ class Library:
         self._index_at = index_at
         self._make_sandbox = sandbox
         self._lock = Lock()
+        self._starting = Lock()
 
     @cached_property
     def _pictures(self) -> Pictures:
@@ -187,7 +188,7 @@ class Library:
         return Added(read, False, attached)
 
     def _parse(self, data: bytes, name: str, password: str) -> Parsed:
-        with self._lock:
+        with self._starting:
             sandbox = self._sandbox
         return sandbox.parse(data, name, password)
 

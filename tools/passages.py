@@ -13,7 +13,10 @@ point offsets into the text it was given. Next: `tools/search.py` indexes passag
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
+_LINES = 512
+"""Lines of which is remembered what they look like: each is asked for again with the next one."""
 LEAST, AIM, MOST = 300, 800, 1200
 """Characters of a passage: the least worth returning alone, what to aim for, and the limit."""
 
@@ -84,15 +87,19 @@ def _lines(text: str) -> Iterator[_Line | None]:
         at += len(raw)
 
 
+@lru_cache(_LINES)
 def is_heading(text: str) -> bool:
     """Say whether a line looks like a heading: short, titled, and without a full stop."""
     bare = text.strip()
+    if not bare or len(bare) > 90 or bare[-1] in ",;":
+        return False
     number = _NUMBER.match(bare)
+    stopped = bare[-1] in ".?!"
+    if stopped and not number:  # as most lines end that end anything
+        return False
     title = bare[number.end() :].strip(" .:-–") if number else bare
     words = _WORD.findall(title)
-    if not words or len(bare) > 90 or len(words) > 12 or bare[-1] in ",;":
-        return False
-    if bare[-1] in ".?!" and not (number and len(words) <= 6):
+    if not words or len(words) > (6 if stopped else 12):
         return False
     if len(_FIGURE.findall(title)) > 1:
         return False
@@ -101,10 +108,13 @@ def is_heading(text: str) -> bool:
     return bool(telling) and all(w[0].isupper() for w in telling) and not goes_on
 
 
+@lru_cache(_LINES)
 def _is_row(text: str) -> bool:
     """Say whether a line is a row of a table: figures with few words around them."""
+    if text[-1] in ".;,":
+        return False
     figures = len(_FIGURE.findall(text))
-    return figures >= 2 and len(_WORD.findall(text)) <= 2 * figures + 4 and text[-1] not in ".;,"
+    return figures >= 2 and len(_WORD.findall(text)) <= 2 * figures + 4
 
 
 def _goes_on(heading: str, line: str, width: int) -> bool:

@@ -46,8 +46,7 @@ serve(read, parent=int(sys.argv[2]), seconds=float(sys.argv[3]), memory=int(sys.
 _READ = """
 import pypdfium2, selectolax.lexbor
 import tools.parsers.delimited, tools.parsers.docx, tools.parsers.eml, tools.parsers.html
-import tools.parsers.office_lock, tools.parsers.pdf, tools.parsers.pptx, tools.parsers.text
-import tools.parsers.xlsx
+import tools.parsers.pdf, tools.parsers.pptx, tools.parsers.text
 from tools.parsing import parse as read
 """
 
@@ -65,7 +64,9 @@ class Sandbox:
         self.seconds = seconds
         self._memory = memory
         self._slots: queue.LifoQueue[_Child | None] = queue.LifoQueue()
-        for _ in range(processes or min(4, os.cpu_count() or 1)):
+        self.processes = processes or min(4, os.cpu_count() or 1)
+        """Files that are read at once."""
+        for _ in range(self.processes):
             self._slots.put(None)
         # A child dies with the thread that started it, so that is one which lasts.
         self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sandbox")
@@ -155,7 +156,10 @@ class Sandbox:
         return [sys.executable, "-I", "-c", program, json.dumps(paths), *map(str, numbers)]
 
     def _read(self) -> str:
-        """The statements that bind `read` in the child; imports happen once, not for each file."""
+        """The statements that bind `read` in the child; imports happen once, not for each file.
+
+        What takes long to import, and few files need, waits for the first of them.
+        """
         return _READ
 
     def close(self) -> None:

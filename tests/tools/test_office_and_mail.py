@@ -154,6 +154,11 @@ def slides(fill: Callable[[Any], None]) -> bytes:
     return out.getvalue()
 
 
+def titled(show: Any, title: str) -> None:
+    """Add a slide that has a title alone."""
+    show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = title
+
+
 class TestPptx:
     def test_a_slide_is_a_page_with_its_table_and_notes(self) -> None:
         def fill(show: Any) -> None:
@@ -204,7 +209,7 @@ class TestPptx:
         ("a.xlsx", lambda: workbook(lambda b: b.active.append(["a"])), "xl/worksheets/sheet1.xml"),
         (
             "a.pptx",
-            lambda: slides(lambda s: s.slides.add_slide(s.slide_layouts[5])),
+            lambda: slides(lambda show: titled(show, "Rents")),
             "ppt/slides/slide1.xml",
         ),
     ],
@@ -229,6 +234,24 @@ class TestHostilePackages:
         self, name: str, make: Callable[[], bytes], part: str
     ) -> None:
         assert parse(with_part(make(), part, "</", "<<"), name).status == "damaged"
+
+    def test_a_part_that_stands_where_another_should_is_damaged(
+        self, name: str, make: Callable[[], bytes], part: str
+    ) -> None:
+        data = with_part(make(), part, "worksheet", "chartsheet")
+        data = with_part(data, part, "p:sld", "p:sldLayout")
+        parsed = parse(data, name)
+        assert (parsed.status, "stands where another should" in parsed.reason) == ("damaged", True)
+
+    def test_parts_that_nothing_leads_to_are_told(
+        self, name: str, make: Callable[[], bytes], part: str
+    ) -> None:
+        stray = part.replace("1.xml", "7.xml")
+        out = io.BytesIO(make())
+        with zipfile.ZipFile(out, "a") as archive:
+            archive.writestr(stray, archive.read(part))
+        parsed = parse(out.getvalue(), name)
+        assert (parsed.status, stray in parsed.reason) == ("ready", True)
 
     def test_entities_are_never_expanded(
         self, name: str, make: Callable[[], bytes], part: str
@@ -348,10 +371,32 @@ class TestMail:
         ]
         assert parsed.pages[1].text == "Dear Bob,\n\nthe lease ends in May."
 
-    def test_a_mail_that_is_cut_off_says_so(self) -> None:
-        message = mail()
-        message.add_attachment(b"x" * 2000, maintype="a", subtype="b", filename="x.bin")
-        assert "missing" in parse(bytes(message)[:-1500], "a.eml").reason
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            ("\n--marker--", "\n", "its end was not found"),
+            ("--marker\n", "--maker\n", "text outside of its parts"),
+            ("multipart/mixed", "multip`rt/mixed", "unknown kind"),
+            ("boundary=", "bound=", "parts that it announces"),
+            (": base64", ": base94", "packed in an unknown way"),
+            ("RGVhciBCb2Is", "RGVhciBCb2I!", "packed in it is corrupt"),
+        ],
+    )
+    def test_what_is_lost_of_a_mail_is_told_and_what_is_left_is_kept(
+        self, old: str, new: str, said: str
+    ) -> None:
+        message = mail(cte="base64")
+        message.add_attachment(b"rows", maintype="text", subtype="csv", filename="rents.csv")
+        message.set_boundary("marker")
+        whole = message.as_string()
+        assert parse(whole.encode(), "a.eml").reason == ""
+        parsed = parse(whole.replace(old, new, 1).encode(), "a.eml")
+        assert (parsed.status, said in parsed.reason) == ("damaged", True), parsed.reason
+        assert parsed.pages[0].text.startswith("From: Ann")
+
+    def test_a_mail_from_nobody_is_told(self) -> None:
+        data = bytes(mail()).replace(b"From:", b"Frim:")
+        assert "who it is from" in parse(data, "a.eml").reason
 
     def test_what_is_no_mail_is_refused(self) -> None:
         assert parse(b"This is plain text.", "a.eml").status == "unsupported"

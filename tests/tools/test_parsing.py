@@ -396,6 +396,18 @@ def lease_docx() -> bytes:
 
 
 class TestDocx:
+    def test_without_the_list_of_its_parts_no_header_is_lost_in_silence(self) -> None:
+        out = io.BytesIO()
+        with (
+            zipfile.ZipFile(io.BytesIO(lease_docx())) as source,
+            zipfile.ZipFile(out, "w") as target,
+        ):
+            for each in source.namelist():
+                if each != "word/_rels/document.xml.rels":
+                    target.writestr(each, source.read(each))
+        parsed = parse(out.getvalue(), "lease.docx")
+        assert (parsed.status, "header or footer" in parsed.reason) == ("damaged", True)
+
     def test_headings_make_the_pages(self) -> None:
         parsed = parse(lease_docx(), "lease.docx")
         assert (parsed.status, parsed.reason) == ("ready", "")

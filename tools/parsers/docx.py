@@ -4,6 +4,8 @@ It takes no more of the package (`tools.parsers.package`) than the parts that ho
 that Word only computes come from `tools.parsers.docx_numbering`.
 """
 
+import posixpath
+import re
 from collections.abc import Iterator
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -43,8 +45,13 @@ class _Document:
         if name(self._root) != "w:document":
             raise Refused("unsupported", "It is an Office file, but no Word document.")
         related = package.related(main)
-        parts = {each.kind: package.xml(each.path) for each in related if each.kind in _PARTS}
-        self._margins = [package.xml(each.path) for each in related if each.kind in _MARGINS]
+        read = package.xml
+        parts = {e.kind: read(e.path, f"w:{e.kind}") for e in related if e.kind in _PARTS}
+        margins = {e.id: read(e.path, _MARGINS[e.kind]) for e in related if e.kind in _MARGINS}
+        self._margins = [*margins.values()]
+        if {value(each, "r:id") for each in _margins_of(self._root)} - margins.keys():
+            raise Refused("damaged", f"A header or footer of it is missing. {_DAMAGED}")
+        self._unread = package.unread(rf"{re.escape(posixpath.dirname(main))}/{_OWN_PARTS}")
         self._numbering = Numbering(parts.get("styles"), parts.get("numbering"))
         self._notes = {
             kind: {value(each, "w:id"): each for each in parts.get(kind, ())} for kind in _NOTES
@@ -77,7 +84,7 @@ class _Document:
         return Parsed(status="ready", reason=self._told(), media_type=MEDIA_TYPE, pages=pages)
 
     def _told(self) -> str:
-        told = []
+        told = [self._unread] if self._unread else []
         if self._seen & {"w:ins", "w:del", "w:moveTo", "w:moveFrom"}:
             told.append("It holds tracked changes and was read as if all were accepted.")
         if self._seen & {"c:chart", "dgm:relIds"}:
@@ -238,7 +245,16 @@ class _Document:
 
 _NOTES = ("footnotes", "endnotes")
 _PARTS = frozenset(["styles", "numbering", *_NOTES])
-_MARGINS = frozenset(["header", "footer"])
+_MARGINS = {"header": "w:hdr", "footer": "w:ftr"}
+_OWN_PARTS = r"(?:styles|numbering|footnotes|endnotes|header\d*|footer\d*)\.xml"
+
+
+def _margins_of(root: ET.Element) -> Iterator[ET.Element]:
+    """What the sections of a document say of their headers and footers."""
+    for properties in root.iter():
+        if name(properties) == "w:sectPr":
+            yield from children(properties, "w:headerReference")
+            yield from children(properties, "w:footerReference")
 
 
 def _alternative(element: ET.Element) -> ET.Element | None:

@@ -6,13 +6,14 @@ documents of their own; nothing that the mail refers to is fetched.
 
 import email
 import email.policy
+import re
 from collections.abc import Iterator
 from email.message import EmailMessage, MIMEPart
 from typing import Final
 
 from storage.records import DocumentStatus
 from tools.parsers import html
-from tools.parsers.result import Attachment, Parsed, Refused, clean, has_text, numbered
+from tools.parsers.result import Attachment, Parsed, Refused, clean, has_text, numbered, words
 from tools.parsers.sections import cut
 from tools.parsers.text import decode
 
@@ -21,6 +22,27 @@ MOST_ATTACHMENTS: Final = 200
 _MALFORMED: Final = (ValueError, LookupError, AttributeError, TypeError)
 """What the library raises for fields that break the rules."""
 _HEAD: Final = ("From", "To", "Cc", "Date", "Subject")
+_PACKINGS: Final = words("7bit 8bit binary base64 quoted-printable x-uuencode uuencode x-uue uue")
+_KINDS: Final = words("text multipart message application image audio video font model chemical")
+_NO_END: Final = "its end was not found"
+_NO_PARTS: Final = "the parts that it announces were not found"
+_CORRUPT: Final = "what is packed in it is corrupt"
+_DEFECTS: Final = {
+    "StartBoundaryNotFoundDefect": _NO_END,
+    "CloseBoundaryNotFoundDefect": _NO_END,
+    "NoBoundaryInMultipartDefect": _NO_PARTS,
+    "MultipartInvariantViolationDefect": _NO_PARTS,
+    "MissingHeaderBodySeparatorDefect": "its head is corrupt",
+    "InvalidBase64CharactersDefect": _CORRUPT,
+    "InvalidBase64LengthDefect": _CORRUPT,
+}
+"""Of what the library finds wrong with a mail: that for which text is lost."""
+_RAW: Final = re.compile(
+    r"^--\S.*\n(?:[\w-]+: .*\n)*content-(?:type|transfer-encoding): "
+    r"|^(?:[A-Za-z0-9+/]{60,76}\n){2}",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Parts of a mail, or packed bytes, in what should be its text (RFC 2046, 5.1; RFC 2045, 6.8)."""
 
 
 def read(data: bytes) -> Parsed:
@@ -37,27 +59,50 @@ def _read(message: EmailMessage) -> Parsed:
     attached = list(_attachments(message))
     head = ("head", "\n".join(_head(message, attached)))
     status: DocumentStatus = "ready"
-    reason = _told(message)
+    told: list[str] = []
     try:
-        body = list(_body(message))
+        body = list(_body(message, told))
     except Refused as refused:  # what is attached is not lost for that
-        body, status, reason = [], refused.status, f"Its text was not read. {refused.reason}"
+        body, status = [], refused.status
+        told.append(f"Its text was not read. {refused.reason}")
     pages = numbered([head, *body])
     if not has_text(pages):
         raise Refused("damaged", "There is no text in it.")
+    if lost := _lost(message):
+        status = "damaged"
+        told.append(f"A part of it may be missing: {lost}. Get an intact copy and add that.")
+    if not _values(message, "From"):
+        told.append("It does not say who it is from, as every mail does.")
     return Parsed(
-        status=status, reason=reason, media_type=MEDIA_TYPE, pages=pages, attachments=attached
+        status=status,
+        reason=" ".join(told),
+        media_type=MEDIA_TYPE,
+        pages=pages,
+        attachments=attached,
     )
 
 
-def _told(message: EmailMessage) -> str:
-    """What is wrong with a mail that can be read all the same."""
-    cut_off = {"StartBoundaryNotFoundDefect", "CloseBoundaryNotFoundDefect"}
-    defects = {type(each).__name__ for part in message.walk() for each in part.defects}
-    return "A part of it may be missing: its end was not found." if defects & cut_off else ""
+def _lost(message: EmailMessage) -> str:
+    """Why a part of a mail may be missing although it could be read; "" if nothing speaks for it.
+
+    The library notes what is wrong with a part when it is read.
+    """
+    for part in message.walk():
+        packing = str(part.get("Content-Transfer-Encoding") or "7bit").strip().lower()
+        if packing not in _PACKINGS:
+            return "it is packed in an unknown way"
+        if part.get_content_maintype() not in _KINDS:
+            return "it is of an unknown kind"
+        if any(_RAW.search(each or "") for each in (part.preamble, part.epilogue)):
+            return "there is text outside of its parts"
+        for defect in part.defects:
+            if found := _DEFECTS.get(type(defect).__name__):
+                return found
+    return ""
 
 
-def _body(message: EmailMessage) -> Iterator[tuple[str, str]]:
+def _body(message: EmailMessage, told: list[str]) -> Iterator[tuple[str, str]]:
+    """Locator and text of each page; what to know of them is added to `told`."""
     body = message.get_body(("plain", "html"))
     if body is None:
         return
@@ -65,7 +110,11 @@ def _body(message: EmailMessage) -> Iterator[tuple[str, str]]:
         for page in html.read(_content(body)).pages:
             yield f"message › {page.locator}", page.text
         return
-    text = clean(_text(body))
+    text, reason = _text(body)
+    text = clean(text)
+    if _RAW.search(text):
+        reason = "It seems to hold parts that its head does not tell of, which read as they stand."
+    told += filter(None, [reason])
     borders = list(cut(text))
     for number, (start, end) in enumerate(borders, 1):
         if part := text[start:end].strip("\n"):
@@ -89,12 +138,14 @@ def _values(message: EmailMessage, name: str) -> list[str]:
         return [str(value) for field, value in fields if field.lower() == name.lower()]
 
 
-def _text(part: MIMEPart) -> str:
+def _text(part: MIMEPart) -> tuple[str, str]:
+    """The text of a part, and what to know of it."""
     data = _content(part)
     try:
-        return data.decode(part.get_content_charset("utf-8"))
-    except (LookupError, UnicodeError):  # it is declared wrongly
-        return decode(data)[0]
+        return data.decode(part.get_content_charset("utf-8")), ""
+    except (LookupError, UnicodeError):
+        text, reason = decode(data)
+        return text, reason or "Its text is not in the encoding that it declares."
 
 
 def _content(part: MIMEPart) -> bytes:

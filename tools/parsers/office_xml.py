@@ -20,6 +20,7 @@ _SPACES = {
     f"{_PURL}drawingml/main": "a",
     f"{_OPEN}officeDocument/2006/relationships": "r",
     f"{_PURL}officeDocument/relationships": "r",
+    f"{_OPEN}package/2006/relationships": "rel",
     f"{_OPEN}officeDocument/2006/math": "m",
     f"{_PURL}officeDocument/math": "m",
     f"{_OPEN}markup-compatibility/2006": "mc",

@@ -6,6 +6,7 @@ followed out of the package, and nothing is written anywhere.
 
 import io
 import posixpath
+import re
 import struct
 import zipfile
 import zlib
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 from xml.etree import ElementTree as ET
 
+from tools.parsers.office_xml import name
 from tools.parsers.result import Refused
 
 MAX_ENTRIES: Final = 10_000
@@ -22,6 +24,7 @@ MAX_PART: Final = 64 << 20
 MAX_PARTS: Final = 128 << 20
 """Bytes that all parts that are read may unpack to together."""
 
+_ROOT = re.compile(rb"<(?:[\w.-]+:)?([A-Za-z]+)[\s/>]")
 _BROKEN = (  # what zipfile raises for bytes that are no archive, or a broken one
     zipfile.BadZipFile,
     zlib.error,
@@ -79,6 +82,7 @@ class Package:
 
     def __init__(self, data: bytes, archive: zipfile.ZipFile, program: str) -> None:
         self._archive = archive
+        self._opened: set[str] = set()
         self._remedy = _remedy(program)
         self._left = MAX_PARTS
         for entry in archive.infolist():
@@ -99,6 +103,7 @@ class Package:
     def read(self, path: str) -> bytes:
         """The bytes of a part. Raises `Refused` if it is missing, too large or corrupt."""
         entry = self._names.get(path.lower())
+        self._opened.add(path.lower())
         if entry is None:
             raise Refused("damaged", f"A part of it is missing. {self._remedy}")
         limit = min(MAX_PART, self._left)
@@ -115,22 +120,49 @@ class Package:
             raise Refused("unsupported", "It unpacks to more than it declares. It is not opened.")
         return data
 
-    def plain(self, path: str) -> bytes:
-        """The bytes of a part of XML that others will parse: it declares no entities."""
+    def plain(self, path: str, root: str) -> bytes:
+        """The bytes of a part of XML that others will parse: it declares no entities.
+
+        `root` is what its root must be called.
+        """
         data = self.read(path)
         if b"<!DOCTYPE" in data:
             raise _declares(self._remedy)
+        first = _ROOT.search(data)
+        if first is None or first[1].decode() != root:
+            raise self._misplaced()
         return data
 
-    def xml(self, path: str) -> ET.Element:
-        """The root of a part. Raises `Refused` if it is missing, too large or corrupt."""
+    def _misplaced(self) -> Refused:
+        return Refused("damaged", f"A part of it stands where another should. {self._remedy}")
+
+    def unread(self, names: str) -> str:
+        """What to say of parts with such names (a pattern) that nothing led to."""
+        wanted = re.compile(names, re.IGNORECASE)
+        left = sorted(
+            entry.filename
+            for path, entry in self._names.items()
+            if path not in self._opened and wanted.fullmatch(path)
+        )
+        if not left:
+            return ""
+        shown = ", ".join([*left[:5], *(["others"] if len(left) > 5 else [])])
+        return f"Nothing in it leads to some of its parts, which were not read: {shown}."
+
+    def xml(self, path: str, root: str = "") -> ET.Element:
+        """The root of a part. Raises `Refused` if it is missing, too large or corrupt.
+
+        `root` is what the root must be called, as in "w:hdr"; "" leaves that to the caller.
+        """
         parser = ET.XMLParser(target=_Builder(self._remedy))  # noqa: S314 - see `_Builder`
         try:
             parser.feed(self.read(path))
-            root: ET.Element = parser.close()
+            found: ET.Element = parser.close()
         except ET.ParseError as error:
             raise Refused("damaged", f"A part of it is corrupt. {self._remedy}") from error
-        return root
+        if root and name(found) != root:
+            raise self._misplaced()
+        return found
 
     def main(self, usual: str) -> str:
         """The path of the part that everything else hangs on."""
@@ -144,7 +176,7 @@ class Package:
         if not self.has(relations):
             return []
         found = []
-        for each in self.xml(relations):
+        for each in self.xml(relations, "rel:Relationships"):
             if each.get("TargetMode") != "External":
                 target = each.get("Target", "")
                 inside = target.lstrip("/") if target[:1] == "/" else posixpath.join(folder, target)

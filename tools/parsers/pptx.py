@@ -40,7 +40,8 @@ class _Slides:
             if self._pictured:
                 raise Refused("needs_ocr", "It holds pictures and no text. Put it through OCR.")
             raise Refused("damaged", "There is no text in it.")
-        told = []
+        unread = self._package.unread(r"ppt/(?:slides|notesSlides)/[^/]+\.xml")
+        told = [unread] if unread else []
         if scanned := [number for number in bare if number in self._pictured]:
             told.append(f"There are only pictures on {listed(scanned, 'slide')}.")
         elif self._pictured:
@@ -56,7 +57,7 @@ class _Slides:
         order = children(child(root, "p:sldIdLst"), "p:sldId")
         for number, each in enumerate(order, 1):
             path = paths.get(value(each, "r:id"), "")
-            slide = self._package.xml(path)
+            slide = self._package.xml(path, "p:sld")
             hidden = slide.get("show") in ("0", "false")
             locator = f"slide {number} (hidden)" if hidden else f"slide {number}"
             yield locator, "\n".join(self._slide(number, slide, path))
@@ -73,7 +74,7 @@ class _Slides:
                 yield from self._notes(each.path)
 
     def _notes(self, path: str) -> Iterator[str]:
-        tree = child(child(self._package.xml(path), "p:cSld"), "p:spTree")
+        tree = child(child(self._package.xml(path, "p:notes"), "p:cSld"), "p:spTree")
         shown = [s for s in self._shapes(tree) if _placeholder(s) not in _FURNITURE]
         lines = [line for shape in shown for line in _texts(shape)]
         if any(map(str.strip, lines)):

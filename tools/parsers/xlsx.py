@@ -20,7 +20,8 @@ from tools.parsers.result import Parsed, Refused, has_text, numbered
 
 MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _UNCOMPUTED = re.compile(rb"<f\b[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
-_READ: Final = frozenset(["worksheet", "sharedStrings", "styles"])
+_READ: Final = {"worksheet": "worksheet", "sharedStrings": "sst", "styles": "styleSheet"}
+"""The parts that openpyxl reads by their relations, and what their roots are called."""
 _PLAIN_NAME = re.compile(r"\w+")
 _DECIMALS = re.compile(r"0\.(0+)")
 
@@ -29,12 +30,14 @@ def read(data: bytes) -> Parsed:
     """The sheets of a workbook. May raise `Refused`."""
     with opened(data, "Excel") as package:
         uncomputed = _uncomputed(package)
+        unread = package.unread(r"xl/worksheets/[^/]+\.xml")
         found = numbered(_sheets(data))
     if not has_text(found):
         if uncomputed:
             raise Refused("damaged", _told(uncomputed))
         raise Refused("damaged", "There is no text in it.")
-    return Parsed(status="ready", reason=_told(uncomputed), media_type=MEDIA_TYPE, pages=found)
+    told = f"{unread} {_told(uncomputed)}".strip()
+    return Parsed(status="ready", reason=told, media_type=MEDIA_TYPE, pages=found)
 
 
 def _told(uncomputed: int) -> str:
@@ -49,7 +52,7 @@ def _uncomputed(package: Package) -> int:
     main = package.main("xl/workbook.xml")
     package.xml(main)
     parts = [each for each in package.related(main) if each.kind in _READ]
-    read = {each: package.plain(each.path) for each in parts}
+    read = {each: package.plain(each.path, _READ[each.kind]) for each in parts}
     sheets = (data for part, data in read.items() if part.kind == "worksheet")
     return sum(len(_UNCOMPUTED.findall(data)) for data in sheets)
 
