@@ -237,12 +237,12 @@ class Audit:
         self._resources = resources
 
     def verify(self, run_id: str) -> Verdict:
-        """Recompute the chain of a run and compare it with its anchors and its answer.
+        """Recompute the chain of a run and compare it with its anchors, its answer and its table.
 
         Raises:
             NotFound: there is no such run in this workspace.
         """
-        return verify_run(self._resources.runs, run_id)
+        return verify_run(self._resources.runs, run_id, self._resources.extractions)
 
 
 class FeedbackNotes:

@@ -25,11 +25,13 @@ from langsmith import tracing_context
 
 from graph.budget import STEPS, question_for_more, steps_done
 from graph.desk import DESK
+from graph.extraction import EXTRACTION, table_input
 from graph.reporter import Reporter
 from graph.resources import Resources
 from graph.versions import version_of
 from graph.watcher import Watcher
 from nodes.context import Context
+from nodes.extractor_state import table_of
 from nodes.models import Recorded, briefly
 from nodes.state import new_question
 from storage.claims import claim
@@ -341,6 +343,8 @@ class Drive:
         if not self._is_ours(state):
             if run.graph == DESK:
                 return new_question(run.question, run.documents, f"{run.id}-q")
+            if run.graph == EXTRACTION:
+                return table_input(run)
             asked = {"messages": [HumanMessage(run.question, id=f"{run.id}-q")]}
             return run.input if run.input is not None else asked
         waiting = {each.id for each in state.interrupts}
@@ -358,7 +362,11 @@ class Drive:
         answer = values.get("answer") if isinstance(values, dict) else None
         usage, cost = self._recordings.usage, self._recordings.cost_usd
         answer = answer if isinstance(answer, Answer) else None
-        await self._owned.end("success", answer=answer, usage=usage, cost_usd=cost)
+        table = ""
+        if self._run.graph == EXTRACTION:
+            made = table_of(values)
+            table = await asyncio.to_thread(self._resources.extractions.put, self._run.id, made)
+        await self._owned.end("success", answer=answer, table=table, usage=usage, cost_usd=cost)
         self._reporter.ended("success", cost_usd=cost)
 
     async def _fail(self, error: Exception) -> None:

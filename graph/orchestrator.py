@@ -21,7 +21,7 @@ from langgraph.graph import StateGraph
 from graph.api import Audit, Documents, FeedbackNotes, Operations
 from graph.drive import Drive, take
 from graph.resources import AddTools, Resources, open_resources
-from graph.runs import Asked, Runs
+from graph.runs import Asked, AskedTable, Runs
 from graph.settings import Settings, read_settings
 from graph.worker import Worker, owner_name
 from storage.errors import Leased, Queued
@@ -106,6 +106,32 @@ class Orchestrator:
         """See `invoke`."""
         asked["driven_here"] = True
         run = await asyncio.to_thread(lambda: self.runs.submit(question, **asked))
+        return await self.adrive(run.id)
+
+    def extract(
+        self, schema: Any, *, documents: Sequence[str] = (), **asked: Unpack[AskedTable]
+    ) -> Run:
+        """Have a table made of documents, and drive the run here; its `table` has a row for each.
+
+        Args:
+            schema: a JSON Schema as a dictionary, or a Pydantic model.
+            documents: ids, in the order of the rows; none: all of the workspace.
+            asked: as `runs.submit_extraction` takes it: budget, timeout, run_id.
+
+        Raises:
+            NotFound: one of the documents is not in this workspace, or there is none.
+            InvalidInput: the schema cannot be a table's.
+        """
+        return _await(self.aextract(schema, documents=documents, **asked))
+
+    async def aextract(
+        self, schema: Any, *, documents: Sequence[str] = (), **asked: Unpack[AskedTable]
+    ) -> Run:
+        """See `extract`."""
+        asked["driven_here"] = True
+        run = await asyncio.to_thread(
+            lambda: self.runs.submit_extraction(schema, documents=documents, **asked)
+        )
         return await self.adrive(run.id)
 
     def drive(self, run_id: str, *, progress: Progress | None = None) -> Run:

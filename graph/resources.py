@@ -14,9 +14,11 @@ from langgraph.graph import StateGraph
 
 from graph.desk import DESK, build_desk
 from graph.erasure import ERASURE, build_erasure
+from graph.extraction import EXTRACTION, build_extraction
 from graph.redaction import without_secrets
 from graph.settings import OFFLINE, Settings
 from graph.versions import versions_of
+from nodes.extractor_state import EXTRACTION_TYPES
 from nodes.models import model_name
 from nodes.offline import OfflineModel
 from nodes.prices import PRICES, Price, check_priced, price_of
@@ -27,6 +29,7 @@ from storage.clearing import Clearing
 from storage.documents import DocumentStore
 from storage.erasure import Erasure
 from storage.errors import AffidavitError, NotFound
+from storage.extractions import ExtractionStore
 from storage.feedback import FeedbackStore
 from storage.fence import FencedSaver
 from storage.memory import TableStore
@@ -84,6 +87,11 @@ class Resources:
     def runs(self) -> RunStore:
         """The runs."""
         return RunStore(self.workspace.tables, self.audit)
+
+    @cached_property
+    def extractions(self) -> ExtractionStore:
+        """The tables that runs have made."""
+        return ExtractionStore(self.workspace.buckets.state)
 
     @cached_property
     def feedback(self) -> FeedbackStore:
@@ -188,7 +196,7 @@ class Resources:
     @cached_property
     def serializer(self) -> JsonPlusSerializer:
         """What checkpoints are written with; it makes no object of a type it does not know."""
-        return JsonPlusSerializer(allowed_msgpack_modules=STATE_TYPES)
+        return JsonPlusSerializer(allowed_msgpack_modules=(*STATE_TYPES, *EXTRACTION_TYPES))
 
     @cached_property
     def graphs(self) -> dict[str, Any]:
@@ -196,6 +204,7 @@ class Resources:
         builders: dict[str, StateGraph[Any, Any]] = {
             DESK: build_desk(),
             ERASURE: build_erasure(),
+            EXTRACTION: build_extraction(),
             **self._opened.graphs,
         }
         return {name: builder.compile(name=name) for name, builder in builders.items()}

@@ -8,9 +8,10 @@ import math
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, Unpack
 
 from graph.desk import DESK
+from graph.extraction import EXTRACTION, MOST_DOCUMENTS, called, most_steps, schema_of
 from graph.resources import Resources
 from graph.worker import workers_alive
 from nodes.models import model_name
@@ -33,7 +34,7 @@ _FRESH: Final = {
     name: Run.model_fields[name].get_default(call_default_factory=True)
     for name in (
         *("epoch", "tries", "retries", "dead", "versions", "worked", "claimed_at"),
-        *("answer", "interrupts", "error", "usage", "cost_usd"),
+        *("answer", "table", "table_sha256", "interrupts", "error", "usage", "cost_usd"),
     )
 }
 """What a fork does not take over from its run."""
@@ -47,6 +48,15 @@ class Asked(TypedDict, total=False):
     graph: str
     input: dict[str, Any] | None
     multitask_strategy: Strategy
+    budget: Budget | None
+    timeout: float | None
+    run_id: str
+    driven_here: bool
+
+
+class AskedTable(TypedDict, total=False):
+    """What can be said of a table beside its schema; see `Runs.submit_extraction`."""
+
     budget: Budget | None
     timeout: float | None
     run_id: str
@@ -137,13 +147,53 @@ class Runs:
             self._resources.hint(entered.id)
         return entered
 
+    def submit_extraction(
+        self, schema: Any, *, documents: Sequence[str] = (), **asked: Unpack[AskedTable]
+    ) -> Run:
+        """Have a table made of documents; a worker drives the run.
+
+        Args:
+            schema: a JSON Schema as a dictionary, or a Pydantic model: a flat object whose
+                properties are texts, numbers, booleans, dates, enums of texts or lists of texts.
+            documents: ids, in the order of the rows; none: all of the workspace.
+            asked: budget, timeout, run_id and driven_here as `submit` takes them. Without a budget
+                it is the one of the settings, with as many steps as the documents need.
+
+        Raises:
+            NotFound: a document is not there, or there is none at all.
+            InvalidInput: the schema cannot be a table's, or there are too many documents.
+        """
+        given = schema_of(schema)
+        named = list(dict.fromkeys(documents))
+        named = named or [d.id for d in self._resources.library.store.all()]
+        if not named:
+            raise NotFound("There is no document in this workspace; add some first.")
+        if len(named) > MOST_DOCUMENTS:
+            raise InvalidInput(
+                f"A table is made of at most {MOST_DOCUMENTS:,} documents, not {len(named):,}."
+            )
+        if not asked.get("budget"):
+            budget = self._resources.budget()
+            if budget.steps is not None:
+                steps = max(budget.steps, most_steps(named))
+                budget = budget.model_copy(update={"steps": steps})
+            asked["budget"] = budget
+        return self.submit(
+            called(given, len(named)),
+            documents=named,
+            graph=EXTRACTION,
+            input={"schema": given},
+            **asked,
+        )
+
     def get(self, run_id: str) -> Run:
-        """Return a run with what waits for a decision.
+        """Return a run with what waits for a decision, and the table that it has made.
 
         Raises:
             NotFound: there is no such run in this workspace.
+            Tampered: the table that is kept is not the one that was recorded.
         """
-        return self._resources.runs.get(run_id)
+        return self._resources.extractions.with_table(self._resources.runs.get(run_id))
 
     def list(
         self, *, status: RunStatus | None = None, dead: bool = False, limit: int = 100

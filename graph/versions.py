@@ -15,7 +15,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import TypeAdapter
 
 from graph.desk import DESK, VERSION
-from nodes import state
+from graph.extraction import EXTRACTION, EXTRACTION_VERSION
+from nodes import extractor_state, state
 from nodes.prompts import prompts_version
 from storage.audit import digest
 from tools.registry import Registry
@@ -31,15 +32,16 @@ def versions_of(name: str, graph: Any, tools: Registry) -> dict[str, str]:
         sorted(drawn.nodes),
         sorted((edge.source, edge.target, edge.conditional) for edge in drawn.edges),
         sorted(_channels(graph).items()),
-        VERSION if name == DESK else "",
+        {DESK: VERSION, EXTRACTION: EXTRACTION_VERSION}.get(name, ""),
     ]
     known = [
         [entry.risk, entry.safety, convert_to_openai_tool(entry.tool)]
         for entry in sorted(tools, key=lambda each: each.name)
     ]
     versions = {"graph": _short(structure), "tools": _short(known)}
-    if name == DESK:
-        forms = [TypeAdapter(each).json_schema() for each in state.STATE_TYPES]
+    types = {DESK: state.STATE_TYPES, EXTRACTION: extractor_state.EXTRACTION_TYPES}
+    if name in types:
+        forms = [TypeAdapter(each).json_schema() for each in types[name]]
         versions |= {"prompts": prompts_version(), "schemas": _short(forms)}
     return versions
 

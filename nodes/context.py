@@ -36,6 +36,10 @@ class Limits:
     """How often an agent may call tools before it must come to an end."""
     parallel_calls: int = 4
     """How many tools it may call at once."""
+    documents_at_once: int = 8
+    """How many documents of a table may be under way at once."""
+    objections: int = 1
+    """How often the cells of a row may be sent back."""
 
 
 @dataclass(frozen=True, slots=True)

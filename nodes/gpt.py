@@ -29,7 +29,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, Field, SecretStr
 
-from storage.errors import AffidavitError, InvalidInput, ModelError, Unavailable
+from storage.errors import AffidavitError, InvalidInput, ModelError, Unanswered, Unavailable
 
 LONGEST_WAIT: Final = 60.0
 """Seconds; a service that asks for more is left alone, and the run is given back."""
@@ -156,7 +156,7 @@ class GPT(ChatOpenAI):
     def _refused(self, error: Any, status: int) -> Exception:
         """Return what an error of the service means, by its HTTP status and code."""
         if isinstance(error, ContextOverflowError) or error.code == "context_length_exceeded":
-            return ModelError(
+            return Unanswered(
                 f"The question with its passages is more than {self.model_name} can read at once. "
                 "Limit it to fewer documents, or ask for less."
             )

@@ -58,7 +58,7 @@ def _found(context: Context, plan: PlanReply, focus: Focus, step: Step) -> list[
     found = _distinct([*earlier, *_from_tools(step.messages)])
     inside = [p for p in found if not plan.document_ids or p.document_id in plan.document_ids]
     documents = list(dict.fromkeys([*plan.document_ids, *(p.document_id for p in inside)]))
-    edges = [p for d in documents[:MOST_DOCUMENTS] for p in _edges(context, d)]
+    edges = [p for d in documents[:MOST_DOCUMENTS] for p in edges_of(context, d)]
     opening = {_place(p) for p in edges if p.opens}
     together = _distinct([*inside, *edges])
     return [p.model_copy(update={"opens": _place(p) in opening}) for p in together]
@@ -94,7 +94,7 @@ def _around(context: Context, focus: Focus, number: int) -> Iterable[Passage]:
         yield passage.model_copy(update={"cited": True})
 
 
-def _edges(context: Context, document_id: str) -> Iterable[Passage]:
+def edges_of(context: Context, document_id: str) -> Iterable[Passage]:
     """Yield the opening of a document and its last passage."""
     document = context.library.store.get(document_id)
     pages = [page for page in context.library.store.pages(document.sha256) if page.text.strip()]

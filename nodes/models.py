@@ -33,7 +33,7 @@ from nodes.offline import OFFLINE
 from nodes.prices import Price, check_priced, cost_of
 from nodes.prompts import prompt
 from storage.audit import digest
-from storage.errors import ModelError, OverBudget
+from storage.errors import ModelError, OverBudget, Unanswered
 from storage.recordings import MODEL, Recording, Recordings
 from storage.records import Budget, Usage, readable
 
@@ -194,7 +194,7 @@ def _check_whole(message: AIMessage) -> None:
     """Check that a reply came to its natural end.
 
     Raises:
-        ModelError: it was cut or withheld, or the model refused.
+        Unanswered: it was cut or withheld, or the model refused.
     """
     why = _PREMATURE.get(str(message.response_metadata.get("finish_reason")))
     refusal = message.additional_kwargs.get("refusal")
@@ -202,7 +202,7 @@ def _check_whole(message: AIMessage) -> None:
         said = " ".join(str(refusal).split())[:200]
         why = f"The model refused: “{said}” Put the question in other words."
     if why:
-        raise ModelError(why)
+        raise Unanswered(why)
 
 
 def message_of(recording: Recording) -> AIMessage:
@@ -251,7 +251,7 @@ async def fill(model: BaseChatModel, form: type[Form], messages: Sequence[AnyMes
     """Ask a model to fill in a form; a reply that does not fit is sent back once.
 
     Raises:
-        ModelError: the second reply does not fit either.
+        Unanswered: the second reply does not fit either.
     """
     asked: list[AnyMessage] = list(messages)
     why = ""
@@ -263,7 +263,7 @@ async def fill(model: BaseChatModel, form: type[Form], messages: Sequence[AnyMes
             why = briefly(error)
             again = f"That could not be used: {why} Call {form.__name__} once, with what it asks."
             asked = [*messages, HumanMessage(again)]
-    raise ModelError(f"The model's reply could not be used: {why}")
+    raise Unanswered(f"The model's reply could not be used: {why}")
 
 
 def _filled(form: type[Form], reply: AIMessage) -> Form:

@@ -18,6 +18,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from nodes.offline_forms import fill_form
 from nodes.offline_plan import choose_call, draft, memo, plan, review
+from nodes.offline_table import review_row, row
 
 OFFLINE: Final = "offline"
 OFFLINE_NOTE: Final = (
@@ -34,6 +35,8 @@ _FORMS: Final[dict[str, Callable[[Payload], Payload]]] = {
     "DraftReply": draft,
     "ReviewReply": review,
     "MemoReply": memo,
+    "RowReply": row,
+    "RowReviewReply": review_row,
 }
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 import snowballstemmer
@@ -18,12 +19,15 @@ from tools.passages import is_heading, sentences
 WORD: Final = re.compile(r"[^\W\d_]+(?:[’'](?:s|t|re|ve|ll)\b)?|\d[\d.,/]*\d|\d|§|\$|%")
 
 _STEMMER = snowballstemmer.stemmer("english")
+_ONE_AT_A_TIME = Lock()
+"""The stemmer keeps the word that it works on in itself, and several nodes read at once."""
 
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """Return the stem of a lower-case word (Porter's second English stemmer)."""
-    return str(_STEMMER.stemWord(word))
+    with _ONE_AT_A_TIME:
+        return str(_STEMMER.stemWord(word))
 
 
 def stems(words: str) -> frozenset[str]:

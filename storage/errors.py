@@ -15,6 +15,7 @@ AffidavitError
 │   └── LeaseLost         a newer claim owns the run: stop, change nothing more
 ├── Unavailable           a service did not answer: try again later
 ├── ModelError            the model gave nothing usable
+│   └── Unanswered        to this request; another may be answered
 ├── OverBudget            the run has used what it may, and asks for more
 └── Tampered              the record is not what was written
 """
@@ -96,6 +97,10 @@ class Unavailable(AffidavitError):
 
 class ModelError(AffidavitError):
     """The model's reply could not be used, or there was none."""
+
+
+class Unanswered(ModelError):
+    """This request had no usable reply: too long, withheld, refused. Another may well have one."""
 
 
 class OverBudget(AffidavitError):

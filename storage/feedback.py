@@ -1,4 +1,8 @@
-"""What people thought of answers: a thumb and a comment, kept with the run."""
+"""What people thought of answers and tables: thumbs, and values of cells that should be others.
+
+run/{run}     {id}      a thumb with a comment
+cells/{run}   {id}      a correction of one cell; the cell itself stays as it was extracted
+"""
 
 import time
 from typing import Literal
@@ -7,7 +11,7 @@ from storage.audit import digest
 from storage.errors import ConditionFailed
 from storage.keys import key
 from storage.ports import Absent, Item, Put, Table
-from storage.records import Feedback, Identity, readable
+from storage.records import CellValue, Correction, Feedback, Identity, readable
 
 
 class FeedbackStore:
@@ -52,3 +56,47 @@ class FeedbackStore:
         """Return the feedback on a run, oldest first."""
         found = [Feedback.model_validate(i.body) for i in self._table.query(key("run", run_id))]
         return sorted(found, key=lambda each: each.created_at)
+
+    def correct(
+        self,
+        run_id: str,
+        cell: tuple[str, str],
+        value: CellValue,
+        comment: str,
+        identity: Identity,
+    ) -> Correction:
+        """Keep what someone says that a cell, named by document and column, should have held.
+
+        Who says the same as the last time has said it once.
+        """
+        document_id, field = cell
+        same = [c for c in self.corrections(run_id) if (c.document_id, c.field) == cell]
+        last = same[-1] if same else None
+        said = (identity.name, value, readable(comment))
+        if last and (last.created_by, last.value, last.comment) == said:
+            return last
+        # Of two at once, a doubled click say, both have the same id, and one is kept.
+        made_of = [run_id, document_id, field, *said, last.id if last else ""]
+        correction = Correction(
+            id=digest(made_of)[:32],
+            run_id=run_id,
+            document_id=document_id,
+            field=field,
+            value=value,
+            comment=comment,
+            created_at=time.time(),
+            created_by=identity.name,
+        )
+        body = correction.model_dump(mode="json")
+        try:
+            self._table.put(Item(key("cells", run_id), key(correction.id), body), Absent())
+        except ConditionFailed:
+            found = self._table.get(key("cells", run_id), key(correction.id))
+            return Correction.model_validate(found.body) if found else correction
+        return correction
+
+    def corrections(self, run_id: str) -> list[Correction]:
+        """Return the corrections of cells of a run's table, oldest first."""
+        found = self._table.query(key("cells", run_id))
+        kept = [Correction.model_validate(item.body) for item in found]
+        return sorted(kept, key=lambda each: each.created_at)

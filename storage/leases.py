@@ -112,22 +112,27 @@ class Ownership:
         status: RunStatus,
         *,
         answer: Answer | None = None,
+        table: str = "",
         usage: Usage | None = None,
         cost_usd: float | None = None,
         error: str = "",
         error_type: str = "",
     ) -> None:
-        """End the run and give its thread to whoever waits for it."""
+        """End the run and give its thread to whoever waits for it.
+
+        `table` is the hash of the table that it has made, which is kept by now.
+        """
         answer = answer or self.run.answer
         changes: dict[str, Any] = {
             "status": status,
             "answer": answer,
+            "table_sha256": table,
             "usage": usage or self.run.usage,
             "cost_usd": self.run.cost_usd if cost_usd is None else cost_usd,
             "error": error,
         }
         said = digest(answer.model_dump(mode="json")) if answer else ""
-        told = of_error(error, error_type)
+        told = of_error(error, error_type) | ({"table": table} if table else {})
         await self._let_go("ended", changes, frees=True, status=status, answer=said, **told)
 
     async def wait_for_person(

@@ -1,4 +1,4 @@
-"""The records that are kept and shown: documents, answers, runs, feedback.
+"""The records that are kept and shown: documents, answers, tables, runs, feedback.
 
 These are the words of the product as types, shared by every floor. They hold no behaviour beyond
 their own consistency; how they are stored is in the module named after each of them, and what an
@@ -20,6 +20,12 @@ DocumentStatus = Literal["ready", "needs_ocr", "locked", "damaged", "unsupported
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "timeout", "cancelled"]
 AnswerStatus = Literal["answered", "partial", "not_in_documents"]
 InterruptKind = Literal["approval", "budget", "outcome_unknown"]
+ColumnKind = Literal["string", "number", "integer", "boolean", "date", "strings"]
+"""What a cell may hold; a date is text as ISO 8601 writes it, `strings` is a list of texts."""
+CellState = Literal["found", "not_in_document", "uncertain"]
+RowStatus = Literal[DocumentStatus, "missing", "failed"]
+"""How the document of a row stands; or it is not there any more, or reading it has failed."""
+CellValue = str | int | float | bool | list[str] | None
 
 ENDED: frozenset[RunStatus] = frozenset({"success", "error", "timeout", "cancelled"})
 """The states that a run never leaves."""
@@ -190,6 +196,50 @@ class Answer(Record):
     claims: list[Claim] = Field(default_factory=list)
 
 
+class Column(Record):
+    """What is asked of each document: one property of the schema."""
+
+    name: str
+    kind: ColumnKind = "string"
+    asks: str = ""
+    """What the schema says of it: its description, or its title."""
+    options: list[str] = Field(default_factory=list)
+    """The only values that it may have, where the schema lists them."""
+
+
+class Cell(Record):
+    """What one document says for one column.
+
+    `found` is a value whose citations a program has located and which they support; `uncertain` is
+    what could not be proven, if there is anything at all, and `note` says why.
+    """
+
+    value: CellValue = None
+    state: CellState
+    citations: list[Citation] = Field(default_factory=list)
+    note: str = ""
+
+
+class Row(Record):
+    """What one version of a document says, by the names of the columns."""
+
+    document_id: str
+    document: Text
+    sha256: str = ""
+    """The version that was read."""
+    status: RowStatus
+    reason: str = ""
+    """Why the document is not `ready`, or could not be read; empty otherwise."""
+    cells: dict[str, Cell] = Field(default_factory=dict)
+
+
+class Extraction(Record):
+    """A table made of documents: a row for each, in the order in which they were named."""
+
+    columns: list[Column]
+    rows: list[Row]
+
+
 class Usage(Record):
     """Tokens of the model calls of a run; `cached_tokens` are part of `input_tokens`."""
 
@@ -292,6 +342,10 @@ class Run(Record):
     retries: int = 0
     """How often a person had it tried again after an error."""
     answer: Answer | None = None
+    table: Extraction | None = None
+    """What a run of `extraction` has made. It is kept beside the record, and read back with it."""
+    table_sha256: str = ""
+    """The hash of the table; empty while there is none."""
     interrupts: list[Interrupt] = Field(default_factory=list)
     """Those that wait for a decision."""
     usage: Usage = Field(default_factory=Usage)
@@ -313,6 +367,20 @@ class Feedback(Record):
     id: str
     run_id: str
     rating: Literal["up", "down"]
+    comment: Text = ""
+    created_at: float
+    created_by: str
+
+
+class Correction(Record):
+    """What a person says that a cell should have held. The cell stays as it was extracted."""
+
+    id: str
+    run_id: str
+    document_id: str
+    field: str
+    value: CellValue
+    """None: the document does not say."""
     comment: Text = ""
     created_at: float
     created_by: str

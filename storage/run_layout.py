@@ -143,7 +143,7 @@ def run_actions(
     run: Run, version: int, due_at: int, seen: str = "", queued: str = ""
 ) -> list[Action]:
     """Return the actions that write a run with its entries in the lists."""
-    record = run.model_dump(mode="json", exclude={"interrupts"})
+    record = run.model_dump(mode="json", exclude={"interrupts", "table"})
     body: dict[str, Value] = {"run": record, "due_at": due_at, "seen": seen, "queued": queued}
     when: Condition = VersionIs(version - 1) if version > 1 else Absent()
     entry: dict[str, Value] = {

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from storage.audit import Event, FirstBad, Verdict, digest
+from storage.extractions import ExtractionStore
 from storage.keys import key
 from storage.records import Run
 from storage.run_layout import Decided
 from storage.runs import RunStore
 
 
-def verify_run(runs: RunStore, run_id: str) -> Verdict:
+def verify_run(runs: RunStore, run_id: str, tables: ExtractionStore | None = None) -> Verdict:
     """Verify the chain of a run, then compare its record and its ledger with the events.
+
+    With `tables`, the table that it has made is read and compared too.
 
     Raises:
         NotFound: there is no such run in this workspace.
@@ -30,6 +33,7 @@ def verify_run(runs: RunStore, run_id: str) -> Verdict:
         _compare_end(run, events, erased, runs.audit.anchored(run_id))
         or _compare_decisions(decided, events, erased)
         or _compare_effects(runs, run_id, events)
+        or _compare_table(run, tables, events)
     )
     return Verdict(ok=bad is None, events=verdict.events, first_bad=bad, erased=sorted(erased))
 
@@ -49,6 +53,14 @@ def _read(runs: RunStore, run_id: str) -> tuple[Run, list[Decided], list[Event]]
         events = [linked.event for linked in runs.audit.read(run_id)]
         if runs.decided(run_id) == decided:
             return run, decided, events
+
+
+def _compare_table(
+    run: Run, tables: ExtractionStore | None, events: Sequence[Event]
+) -> FirstBad | None:
+    """Compare the table that is kept with the hash that the record has of it."""
+    wrong = tables.verify(run) if tables else ""
+    return FirstBad(seq=max(0, len(events) - 1), where="table", why=wrong) if wrong else None
 
 
 def _compare_effects(runs: RunStore, run_id: str, events: Sequence[Event]) -> FirstBad | None:
@@ -123,6 +135,8 @@ def _compare_end(
     gone = run.answer is None and "answer" in erased
     if last.data.get("answer", "") != said and not gone:
         return FirstBad(seq=last.seq, where="answer", why="the answer is not what was recorded")
+    if last.data.get("table", "") != run.table_sha256:
+        return FirstBad(seq=last.seq, where="table", why="the table is not the one recorded")
     # A text that was erased is no other text.
     if run.error and last.data.get("reason") != digest(run.error):
         return FirstBad(seq=last.seq, where="error", why="the error is not what was recorded")

@@ -47,8 +47,14 @@ def iso_date(text: str) -> date | None:
     Figures alone are read as month, day, year where slashes or hyphens part them, unless only day,
     month, year makes a date; full stops part day, month, year.
     """
-    whole = (_date(match[0]) for match in DATE.finditer(text))
-    return next((found for found in whole if found is not None), None)
+    return next(dates(text), None)
+
+
+def dates(text: str) -> Iterator[date]:
+    """Yield every whole date that a text states, in order, as `iso_date` reads them."""
+    for match in DATE.finditer(text):
+        if found := _date(match[0]):
+            yield found
 
 
 def _date(text: str) -> date | None:

@@ -1,0 +1,175 @@
+"""Values of typed cells: how they are written one way, and whether a quote says them.
+
+A model proposes a value as text. Here it becomes a value of its column's type (a date as ISO 8601
+has it, a number, a name without the white space of the page), or is refused. Then it is looked for
+in the quotes, by program: a date or a number has to stand there, in whatever spelling; a text has
+to stand there word for word. What a program cannot decide, a reviewer does.
+
+Everything is pure, and the spellings are those of English business writing (`tools/values.py`).
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from storage.errors import InvalidInput
+from storage.records import CellValue, Column
+from tools.values import dates
+
+MOST_ENTRIES: Final = 50
+MOST_CHARS: Final = 2000
+"""Of a text in a cell: a clause fits, a page does not."""
+
+_LARGEST: Final = 10**15
+"""Up to it whole numbers are exact, on every back end and in every spreadsheet."""
+_WRITTEN: Final = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen
+"""
+_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
+_SMALL: Final = {
+    **{word: n for n, word in enumerate(_WRITTEN.split())},
+    **{word: 10 * n for n, word in enumerate(_TENS.split(), 2)},
+}
+_SCALES: Final = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+_NUMBER: Final = re.compile(r"(?<![\w.,])[-−]?\d[\d,]*(?:\.\d+)?|(?<![\w.])[-−]?\.\d+")
+_SCALE: Final = re.compile(r"\s*(hundred|thousand|million|billion)\b", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^\W_]+")
+_YES: Final = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def value_of(column: Column, texts: Sequence[str]) -> CellValue:
+    """Return what texts say as a value of a column's type.
+
+    Raises:
+        InvalidInput: they do not, and the message says what would.
+    """
+    given = [text for each in texts if (text := tidy(each))]
+    if not given:
+        raise InvalidInput("no value is given.")
+    if column.kind == "strings":
+        return list({words(each): each for each in reversed(given)}.values())[::-1][:MOST_ENTRIES]
+    if len(given) > 1:
+        raise InvalidInput(f"one value is asked for, and {len(given)} are given.")
+    (text,) = given
+    match column.kind:
+        case "date":
+            return _date_of(text)
+        case "boolean":
+            if text.lower() not in _YES:
+                raise InvalidInput(f"{text[:80]!r} is neither true nor false.")
+            return _YES[text.lower()]
+        case "number" | "integer":
+            return _number_of(text, whole=column.kind == "integer")
+    return _option(text, column.options) if column.options else text
+
+
+def says(column: Column, value: CellValue, quotes: Sequence[str]) -> bool | None:
+    """Return whether quotes say a value, as far as a program can tell; None: it cannot.
+
+    A date or number that does not stand there is not said, however well it may follow.
+    """
+    match column.kind:
+        case "date":
+            return value in {each for quote in quotes for each in iso_dates(quote)}
+        case "number" | "integer":
+            return value in {each for quote in quotes for each in numbers(quote)}
+        case "boolean":
+            return None
+    held = [f" {words(quote)} " for quote in quotes]
+    entries = value if isinstance(value, list) else [str(value)]
+    if all(any(f" {words(each)} " in quote for quote in held) for each in entries):
+        return True
+    return False if column.kind == "strings" else None
+
+
+def tidy(text: str) -> str:
+    """Return a text on one line, without what cannot be printed, and no longer than a cell."""
+    kept = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN)
+    return " ".join(kept.split())[:MOST_CHARS].strip()
+
+
+_UNSEEN: Final = {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+def words(text: str) -> str:
+    """Return the words of a text in one form: case, punctuation and white space left aside."""
+    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def iso_dates(text: str) -> list[str]:
+    """Return the dates that a text holds, in order, as ISO 8601 has them; each once."""
+    found = dates(unicodedata.normalize("NFKC", text))
+    return list(dict.fromkeys(day.isoformat() for day in found))
+
+
+def _date_of(text: str) -> str:
+    found = iso_dates(text)
+    if len(found) != 1:
+        raise InvalidInput(f"{text[:80]!r} is not one full date; write it as 2024-03-01.")
+    return found[0]
+
+
+def numbers(text: str) -> list[int | float]:
+    """Return the numbers that a text holds, in figures or in words, in order; each once."""
+    text = unicodedata.normalize("NFKC", text)
+    found: list[tuple[int, int | float]] = []
+    for match in _NUMBER.finditer(text):
+        number = _figures(match[0])
+        if abs(number) > _LARGEST:
+            continue
+        found.append((match.start(), number))
+        scale = re.match(
+            r"\s*(hundred|thousand|million|billion)\b", text[match.end() :], re.IGNORECASE
+        )
+        if scale:
+            found.append((match.start(), _whole(float(number) * _SCALES[scale[1].lower()])))
+    found += _in_words(text)
+    return list(dict.fromkeys(number for _, number in sorted(found)))
+
+
+def _figures(text: str) -> int | float:
+    return _whole(float(text.replace(",", "").replace("−", "-")))
+
+
+def _whole(number: float) -> int | float:
+    return int(number) if number.is_integer() else number
+
+
+def _in_words(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the numbers that are written out: "ninety", "twenty-five", "two hundred"."""
+    start, total, part = -1, 0, 0
+    end = 0
+    for match in _WORD.finditer(text):
+        word = match[0].lower()
+        joined = start >= 0 and text[end : match.start()].strip(" \t\r\n-") == ""
+        if start >= 0 and not (joined and (word in _SCALES or word in _SMALL)):
+            yield start, total + part
+            start, total, part = -1, 0, 0
+        if word in _SMALL:
+            start = match.start() if start < 0 else start
+            part += _SMALL[word]
+        elif start >= 0 and word in _SCALES:
+            part = max(1, part) * _SCALES[word]
+            if word != "hundred":
+                total, part = total + part, 0
+        end = match.end()
+    if start >= 0:
+        yield start, total + part
+
+
+def _number_of(text: str, *, whole: bool) -> int | float:
+    found = numbers(text)
+    if len(found) != 1:
+        raise InvalidInput(f"{text[:80]!r} is not one number; write it in figures, as 1250.5.")
+    if whole and not isinstance(found[0], int):
+        raise InvalidInput(f"{text[:80]!r} is no whole number.")
+    return found[0]
+
+
+def _option(text: str, options: Sequence[str]) -> str:
+    for option in options:
+        if words(option) == words(text):
+            return option
+    raise InvalidInput(f"{text[:80]!r} is none of {', '.join(options)}.")
