@@ -14,6 +14,8 @@ from storage.audit import Verdict
 from storage.errors import InvalidInput, NotFound
 from storage.records import (
     Card,
+    CellValue,
+    Correction,
     Document,
     Feedback,
     Page,
@@ -22,10 +24,12 @@ from storage.records import (
 )
 from storage.sources import Source, sources
 from storage.verification import verify_run
+from tools.cell_values import value_of
 from tools.library import Added
 from tools.parsers.drawing import SCALE, Picture
 from tools.policy import guarded
 from tools.profiles import Wanted
+from tools.table_files import shown as table_text
 from tools.versions import version_told
 
 
@@ -246,7 +250,7 @@ class Audit:
 
 
 class FeedbackNotes:
-    """What people thought of answers."""
+    """What people thought of answers, and which cells of tables they corrected."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -263,6 +267,41 @@ class FeedbackNotes:
     def list(self, run_id: str) -> "list[Feedback]":
         """Return the feedback on a run, oldest first."""
         return [*self._resources.feedback.of(run_id)]
+
+    def correct(
+        self, run_id: str, document_id: str, field: str, value: CellValue, comment: str = ""
+    ) -> Correction:
+        """Keep what a cell of a run's table should have held; the table itself stays as it is.
+
+        The value is of the column's type; None: the document does not say.
+
+        Raises:
+            NotFound: there is no such run, its table is not made, or it has no such cell.
+            InvalidInput: the value is of another type, or none of the column's options.
+        """
+        run = self._resources.extractions.with_table(self._resources.runs.kept(run_id).run)
+        if run.table is None:
+            raise NotFound(f"Run {run_id} has no table; `show {run_id}` says how it stands.")
+        column = next((each for each in run.table.columns if each.name == field), None)
+        if column is None:
+            names = ", ".join(each.name for each in run.table.columns)
+            raise NotFound(f"The table has no field {field!r}; its fields are {names}.")
+        if document_id not in {row.document_id for row in run.table.rows}:
+            raise NotFound(f"The table has no row for the document {document_id!r}.")
+        if value is not None:
+            value = value_of(column, _texts(value))
+        cell = document_id, field
+        return self._resources.feedback.correct(
+            run_id, cell, value, comment, self._resources.identity
+        )
+
+    def corrections(self, run_id: str) -> Sequence[Correction]:
+        """Return the corrections of the cells of a run's table, oldest first."""
+        return self._resources.feedback.corrections(run_id)
+
+
+def _texts(value: CellValue) -> list[str]:
+    return value if isinstance(value, list) else [table_text(value)]
 
 
 class Operations:

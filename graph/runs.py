@@ -25,6 +25,7 @@ from storage.stopping import retry, stop
 from storage.submission import STRATEGIES, Strategy, submit
 from storage.uses import Reading
 from tools.registry import checked_args
+from tools.table_files import FileKind, table_file
 
 QUESTION_CHARS: Final = 20_000
 THREAD_CHARS: Final = 200
@@ -194,6 +195,17 @@ class Runs:
             Tampered: the table that is kept is not the one that was recorded.
         """
         return self._resources.extractions.with_table(self._resources.runs.get(run_id))
+
+    def table_file(self, run_id: str, kind: FileKind) -> bytes:
+        """Return the table of a run as a file: `json`, `csv` or `xlsx`, with its corrections.
+
+        Raises:
+            NotFound: there is no such run, or its table is not made.
+        """
+        table = self.get(run_id).table
+        if table is None:
+            raise NotFound(f"Run {run_id} has no table; `show {run_id}` says how it stands.")
+        return table_file(kind, table, self._resources.feedback.corrections(run_id))
 
     def list(
         self, *, status: RunStatus | None = None, dead: bool = False, limit: int = 100

@@ -4,14 +4,14 @@ The commands are in `scripts/commands`; what a command needs is imported when it
 comes at once.
 """
 
-from scripts.commands import decisions, documents, evaluate, runs, service
+from scripts.commands import decisions, documents, evaluate, runs, service, tables
 from scripts.commands.base import app
 
-__all__ = ["app", "decisions", "documents", "evaluate", "runs", "service"]
+__all__ = ["app", "decisions", "documents", "evaluate", "runs", "service", "tables"]
 
 # As one comes to need them; `--help` lists them so.
 _ORDER = (
-    *("demo", "up", "add", "ask", "search", "card", "page", "erase"),
+    *("demo", "up", "add", "ask", "search", "card", "page", "extract", "erase"),
     *("runs", "show", "resume", "cancel"),
     "fork",
     *("approve", "reject", "settle", "feedback", "evaluate", "worker", "setup", "doctor"),

@@ -6,9 +6,20 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from storage.records import Answer, Card, Interrupt, Passage, Run, Stated
+from storage.records import (
+    Answer,
+    Card,
+    Cell,
+    Correction,
+    Extraction,
+    Interrupt,
+    Passage,
+    Run,
+    Stated,
+)
 from storage.times import utc
 from tools.library import Added
+from tools.table_files import STATES, last_of, shown
 
 VersionTold = Callable[[str, str], str]
 """Tells, of a document's id and a version, which version it is; `desk.documents.version_told`."""
@@ -25,6 +36,7 @@ _COLOURS = {
     "error": "red",
     "damaged": "red",
 }
+_VALUE_CHARS = 120
 _DOING = {
     "supervisor": "the supervisor plans",
     "librarian": "the librarian looks for passages",
@@ -113,6 +125,48 @@ def sources(answer: Answer, version_told: VersionTold) -> None:
             + (f"\n    [yellow]{escape(told)}[/yellow]" if told else "")
             + f"\n    “{escape(quote)}”"
         )
+
+
+def table(found: Extraction, corrections: Sequence[Correction]) -> None:
+    """Print a table, a document after the other: each value with its state and its page."""
+    said = last_of(corrections)
+    width = max(len(column.name) for column in found.columns)
+    for row in found.rows:
+        out.print(
+            f"\n[cyan]{escape(row.document)}[/cyan]  {coloured(row.status)}  "
+            f"[dim]{row.document_id}[/dim]"
+        )
+        if row.reason:
+            out.print(f"  [dim]{escape(row.reason)}[/dim]")
+        for column in found.columns:
+            if row.status in ("missing", "failed") and not row.cells[column.name].citations:
+                continue
+            cell = row.cells[column.name]
+            name = escape(column.name.ljust(width))
+            out.print(f"  {name}  {_cell(cell)}")
+            if correction := said.get((row.document_id, column.name)):
+                text = _shortened(shown(correction.value)) or "not in document"
+                by = f"corrected by {correction.created_by}, {utc(correction.created_at)}"
+                out.print(f"  {' ' * width}  [yellow]{escape(f'{text}  ({by})')}[/yellow]")
+    states = [cell.state for row in found.rows for cell in row.cells.values()]
+    counts = ", ".join(f"{states.count(state)} {name}" for state, name in STATES.items())
+    out.print(f"\n{len(found.rows)} documents, {len(found.columns)} fields: {counts}")
+
+
+def _cell(cell: Cell) -> str:
+    """Return a cell on one line: value, state, and where it stands."""
+    pages = ", ".join(str(page) for page in dict.fromkeys(c.page for c in cell.citations))
+    where = f"  [dim]page {pages}[/dim]" if pages else ""
+    value = escape(_shortened(shown(cell.value)))
+    if cell.state == "found":
+        return f"{value}{where}"
+    colour = "yellow" if cell.state == "uncertain" else "dim"
+    note = f": {cell.note}" if cell.note else ""
+    return f"[{colour}]{escape(STATES[cell.state] + note)}[/{colour}]  {value}{where}".rstrip()
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _VALUE_CHARS else f"{text[: _VALUE_CHARS - 1]}…"
 
 
 def question(found: Run, interrupt: Interrupt) -> None:

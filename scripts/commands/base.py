@@ -7,7 +7,7 @@ person. What a command needs is imported when it runs, so that help comes at onc
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -19,7 +19,7 @@ from storage.errors import AffidavitError
 
 if TYPE_CHECKING:
     from graph import Orchestrator
-    from storage.records import Claim, Run
+    from storage.records import Claim, Correction, Run
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -116,15 +116,20 @@ def emit(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def run_json(run: "Run") -> dict[str, Any]:
-    """Return a run as `ask`, `show` and `resume` print it."""
-    fields = run.model_dump(mode="json")
+def run_json(run: "Run", corrections: Sequence["Correction"] = ()) -> dict[str, Any]:
+    """Return a run as `ask`, `extract`, `show` and `resume` print it."""
+    fields = run.model_dump(mode="json", exclude={"table"})
     names = ("thread_id", "status", "answer", "interrupts", "usage", "cost_usd", "model", "error")
     for claim, shown in zip(_claims(run), (fields["answer"] or {}).get("claims", ()), strict=True):
         for cited, citation in zip(claim.citations, shown["citations"], strict=True):
             citation["locator"] = cited.place
-    erased = {"erased": fields["erased"]} if run.erased else {}
-    return {"run_id": run.id, **{name: fields[name] for name in names}, **erased}
+    printed = {"run_id": run.id, **{name: fields[name] for name in names}}
+    printed |= {"erased": fields["erased"]} if run.erased else {}
+    if run.graph == "extraction":  # what names it takes a while to load
+        from tools.table_files import as_json
+
+        printed["table"] = as_json(run.table, corrections) if run.table else None
+    return printed
 
 
 def _claims(run: "Run") -> "list[Claim]":
@@ -133,12 +138,15 @@ def _claims(run: "Run") -> "list[Claim]":
 
 def show_run(desk: "Orchestrator", run: "Run", as_json: bool) -> int:
     """Print a run and return the exit code that tells how it stands."""
+    corrections = desk.feedback.corrections(run.id) if run.table else []
     if as_json:
-        emit(run_json(run))
+        emit(run_json(run, corrections))
     else:
         from scripts import printing
 
         printing.run(run, desk.documents.version_told)
+        if run.table:
+            printing.table(run.table, corrections)
     if run.status == "interrupted":
         return WAITING
     return FAILED if run.status in STOPPED else DONE

@@ -1,5 +1,6 @@
 """Commands on runs: ask, resume, show, list, cancel, check the record, give an opinion."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,8 +23,15 @@ from scripts.commands.base import (
 )
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from graph import Orchestrator
     from storage.records import Run
+
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the table here: by its ending .json, .csv or .xlsx."),
+]
 
 
 @app.command()
@@ -64,14 +72,32 @@ def ask(
             timeout=timeout,
             driven_here=True,
         )
-        return _driven(desk, run.id, as_json)
+        return driven(desk, run.id, as_json)
 
 
-def _driven(desk: "Orchestrator", run_id: str, as_json: bool) -> int:
-    """Drive a run here and print it; one that stays due, as a service failed, is not done."""
+def driven(desk: "Orchestrator", run_id: str, as_json: bool, out: Path | None = None) -> int:
+    """Drive a run here and print it; one that stays due, as a service failed, is not done.
+
+    With `out`, its table is written there, if it has come to one.
+    """
     run = _drive(desk, run_id)
-    code = show_run(desk, run, as_json)
+    code = _shown(desk, run, as_json, out)
     return FAILED if run.status == "pending" else code
+
+
+def _shown(desk: "Orchestrator", run: "Run", as_json: bool, out: Path | None) -> int:
+    """Print a run, and write its table."""
+    from scripts import printing
+    from scripts.tables import kind_of, write
+
+    code = show_run(desk, run, as_json)
+    if out and run.table:
+        write(out, desk.runs.table_file(run.id, kind_of(out)))
+        printing.err.print(f"The table is in {out}.")
+    elif out:
+        printing.err.print("There is no table to write yet.")
+        return code or FAILED
+    return code
 
 
 def _drive(desk: "Orchestrator", run_id: str) -> "Run":
@@ -98,7 +124,7 @@ def resume(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> i
             desk.runs.retry(run_id)
         elif run.ended or (run.status == "interrupted" and not desk.runs.expire(run_id)):
             return show_run(desk, run, as_json)
-        return _driven(desk, run_id, as_json)
+        return driven(desk, run_id, as_json)
 
 
 @app.command()
@@ -108,17 +134,23 @@ def show(
     checkpoints: Annotated[
         bool, typer.Option("--checkpoints", help="List the checkpoints that it can be forked at.")
     ] = False,
+    out: Out = None,
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> int:
-    """Show a run: its answer, or what it waits for."""
+    """Show a run: its answer, its table, or what it waits for."""
     from scripts import printing
+    from scripts.tables import kind_of
 
+    if out:
+        kind_of(out)
     with opened(workspace) as desk:
         run = desk.runs.get(run_id)
         found = desk.runs.history(run.thread_id) if checkpoints else None
         if found is None:
-            show_run(desk, run, as_json)
+            code = _shown(desk, run, as_json, out)
+            if out and not run.table:
+                return code
             if not as_json:
                 printing.notes(desk.runs.notes(run_id))
         elif as_json:
@@ -145,7 +177,7 @@ def fork(
     """
     with opened(workspace) as desk:
         run = desk.runs.fork(run_id, at, driven_here=True)
-        return _driven(desk, run.id, as_json)
+        return driven(desk, run.id, as_json)
 
 
 @app.command()
@@ -184,12 +216,28 @@ def feedback(
     run_id: RunId,
     up: Annotated[bool, typer.Option("--up/--down", help="A thumb up or down.")] = True,
     comment: Annotated[str, typer.Option(help="What to say about it.")] = "",
+    cell: Annotated[
+        str, typer.Option(metavar="DOCUMENT:FIELD", help="Correct this cell of the run's table.")
+    ] = "",
+    value: Annotated[
+        str | None,
+        typer.Option(help="What it should have held: of a list a;b, of nothing an empty text."),
+    ] = None,
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> None:
-    """Say what you think of an answer; it is kept with the run."""
+    """Say what you think of an answer, or correct a cell of a table; it is kept with the run.
+
+    What was extracted stays as it was; the correction stands beside it.
+    """
+    from scripts.tables import corrected
+
     with opened(workspace) as desk:
-        kept = desk.feedback.add(run_id, "up" if up else "down", comment)
+        kept: BaseModel
+        if cell or value is not None:
+            kept = corrected(desk, run_id, cell, value, comment)
+        else:
+            kept = desk.feedback.add(run_id, "up" if up else "down", comment)
     emit(kept.model_dump(mode="json")) if as_json else print("Thank you; it is kept with the run.")
 
 

@@ -1,0 +1,146 @@
+"""Tables as files: every cell with its state and citation, and nothing that a spreadsheet runs."""
+
+import csv
+import io
+import json
+from datetime import date, datetime
+
+import pytest
+from openpyxl import load_workbook
+
+from storage.records import Cell, Citation, Column, Correction, Extraction, Row
+from tools.table_files import table_file
+
+LAW = Citation(
+    document_id="d-1",
+    document="lease.pdf",
+    sha256="a" * 64,
+    page=2,
+    start=10,
+    end=27,
+    quote="the laws\nof Ohio",
+)
+TABLE = Extraction(
+    columns=[
+        Column(name="law"),
+        Column(name="made", kind="date"),
+        Column(name="parties", kind="strings"),
+        Column(name="rent", kind="number"),
+        Column(name="renews", kind="boolean"),
+    ],
+    rows=[
+        Row(
+            document_id="d-1",
+            document="lease.pdf",
+            sha256="a" * 64,
+            status="ready",
+            cells={
+                "law": Cell(value="Ohio", state="found", citations=[LAW]),
+                "made": Cell(value="2024-03-01", state="found", citations=[LAW]),
+                "parties": Cell(value=["Acme", "Bolt"], state="uncertain", note="Whose?"),
+                "rent": Cell(value=-4200.5, state="found", citations=[LAW]),
+                "renews": Cell(value=True, state="found", citations=[LAW]),
+            },
+        ),
+        Row(
+            document_id="d-2",
+            document="=cmd.pdf",
+            status="locked",
+            reason="It has a password.",
+            cells=dict.fromkeys(
+                ("law", "made", "parties", "rent", "renews"), Cell(state="not_in_document")
+            ),
+        ),
+    ],
+)
+FIXED = Correction(
+    id="c",
+    run_id="r",
+    document_id="d-1",
+    field="law",
+    value="Utah",
+    created_at=1_800_000_000,
+    created_by="ann",
+)
+
+
+def rows_of(table: Extraction, *corrections: Correction) -> list[dict[str, str]]:
+    text = table_file("csv", table, corrections).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_csv_has_a_value_a_state_a_page_and_a_quote_for_each_cell() -> None:
+    first, second = rows_of(TABLE)
+    assert first["law"] == "Ohio"
+    assert first["law (state)"] == "found"
+    assert first["law (page)"] == "2"
+    assert first["law (quote)"] == "the laws of Ohio"
+    assert first["parties"] == "Acme; Bolt"
+    assert (first["rent"], first["renews"]) == ("-4200.5", "true")
+    assert second["law (state)"] == "not in document"
+    assert (second["status"], second["reason"]) == ("locked", "It has a password.")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "\r=1", "=HYPERLINK(1)"])
+def test_no_text_is_a_formula(text: str) -> None:
+    cell = Cell(value=text, state="found", citations=[LAW.model_copy(update={"quote": text})])
+    row = Row(document_id="d-1", document=text, status="ready", cells={"=x": cell})
+    table = Extraction(columns=[Column(name="=x")], rows=[row])
+    for line in csv.reader(io.StringIO(table_file("csv", table).decode("utf-8-sig"))):
+        assert not any(field.lstrip().startswith(("=", "+", "-", "@", "\t")) for field in line)
+    book = load_workbook(io.BytesIO(table_file("xlsx", table)))
+    for sheet in book:
+        for line in sheet.iter_rows():
+            assert not any(each.data_type == "f" for each in line)
+    assert book["Table"]["C2"].value in (text, text.replace("\r", "\n"))
+
+
+def test_a_workbook_shows_states_in_words_and_colours_and_leads_to_the_quotes() -> None:
+    book = load_workbook(io.BytesIO(table_file("xlsx", TABLE)))
+    values, quotes = book["Table"], book["Citations"]
+    heads = [each.value for each in values[1]]
+    assert heads[:5] == ["Document", "Status", "law", "law (state)", "made"]
+    law, state, made = values["C2"], values["D2"], values["E2"]
+    assert (law.value, state.value) == ("Ohio", "found")
+    assert made.value in (datetime(2024, 3, 1), date(2024, 3, 1))
+    assert law.fill.fgColor.rgb != values["G2"].fill.fgColor.rgb  # found, and uncertain
+    assert "Page 2: “the laws of Ohio”" in law.comment.text
+    assert "Whose?" in values["G2"].comment.text
+    assert law.hyperlink.location == "'Citations'!A2"
+    assert [each.value for each in quotes[2]][:6] == [
+        *("lease.pdf", "law", "Ohio", "found", 2),
+        "the laws\nof Ohio",
+    ]
+    assert values["B3"].value == "locked: It has a password."
+
+
+def test_a_correction_stands_beside_what_was_extracted() -> None:
+    (first, second) = rows_of(TABLE, FIXED)
+    assert (first["law"], first["law (corrected)"], second["law (corrected)"]) == (
+        "Ohio",
+        "Utah",
+        "",
+    )
+    assert "made (corrected)" not in first
+    cell = json.loads(table_file("json", TABLE, [FIXED]))["rows"][0]["cells"]["law"]
+    assert cell["value"] == "Ohio"
+    kept = cell["correction"]
+    assert (kept["value"], kept["created_by"], kept["created_at"]) == ("Utah", "ann", 1_800_000_000)
+    law = load_workbook(io.BytesIO(table_file("xlsx", TABLE, [FIXED])))["Table"]["C2"]
+    assert law.value == "Ohio"
+    assert law.comment.text.startswith("Corrected by ann, 2027-01-15: Utah.")
+    none = FIXED.model_copy(update={"value": None})
+    assert rows_of(TABLE, FIXED, none)[0]["law (corrected)"] == "not in document"
+
+
+def test_json_is_the_table_as_it_was_recorded() -> None:
+    assert Extraction.model_validate_json(table_file("json", TABLE)) == TABLE
+
+
+def test_what_no_workbook_can_hold_is_replaced_or_cut() -> None:
+    cell = Cell(value="a\x00b" + "x" * 40_000, state="found", citations=[LAW])
+    row = Row(document_id="d-1", document="\ufffe", status="ready", cells={"x": cell})
+    table = Extraction(columns=[Column(name="x")], rows=[row])
+    value = load_workbook(io.BytesIO(table_file("xlsx", table)))["Table"]["C2"].value
+    assert value.startswith("a\ufffdb")
+    assert len(value) == 32_767

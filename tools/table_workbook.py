@@ -1,0 +1,133 @@
+"""A table as a workbook (XLSX): a sheet of values, each with its state, and a sheet of citations.
+
+A state is a word and a colour. A cell links to its citations, and has them in its comment.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Final
+
+from openpyxl import Workbook
+from openpyxl.cell import Cell as Free
+from openpyxl.cell import MergedCell
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.hyperlink import Hyperlink
+from openpyxl.worksheet.worksheet import Worksheet
+
+from storage.records import Cell, CellState, Citation, Column, Correction, Extraction
+from tools.table_files import FORMULA, STATES, corrected_to, last_of, plain
+
+Field = Free | MergedCell
+_FILLS: Final[dict[CellState, str]] = {
+    "found": "E3F1E4",
+    "not_in_document": "ECECEC",
+    "uncertain": "FFF1CC",
+}
+_UNSTORABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_MOST_CHARS: Final = 32_767
+"""Characters of a cell of a workbook.
+https://support.microsoft.com/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
+"""
+_NOTE_CHARS: Final = 600
+_FIRST_DAY: Final = "1900-03-01"
+"""Workbooks have no days before 1900, and one too many in its February."""
+_QUOTES: Final = "Citations"
+_CITED: Final = (
+    *("Document", "Field", "Value", "State", "Page", "Quote"),
+    *("Start", "End", "SHA-256"),
+)
+
+
+def workbook(table: Extraction, corrections: Sequence[Correction]) -> bytes:
+    """Return a table as a workbook: a sheet of values with their states, and one of citations."""
+    said = last_of(corrections)
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    values, quotes = book.create_sheet("Table"), book.create_sheet(_QUOTES)
+    _heads(values, ["Document", "Status", *(head for c in table.columns for head in _titles(c))])
+    _heads(quotes, _CITED)
+    for number, row in enumerate(table.rows, 2):
+        _put(values.cell(number, 1), row.document)
+        _put(values.cell(number, 2), f"{row.status}: {row.reason}" if row.reason else row.status)
+        for place, column in enumerate(table.columns):
+            cell = row.cells[column.name]
+            at, state = (values.cell(number, 3 + 2 * place + n) for n in (0, 1))
+            _cell(at, column, cell, said.get((row.document_id, column.name)))
+            _put(state, STATES[cell.state])
+            state.fill = PatternFill("solid", fgColor=_FILLS[cell.state])
+            if cell.citations:
+                location = f"'{_QUOTES}'!A{quotes.max_row + 1}"
+                at.hyperlink = Hyperlink(at.coordinate, location=location)
+            for citation in cell.citations:
+                _cite(quotes, column, cell, citation)
+    _widen(values, (40, 16, *(30, 16) * len(table.columns)))
+    _widen(quotes, (40, 24, 30, 16, 8, 90, 9, 9, 20))
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _titles(column: Column) -> tuple[str, str]:
+    return column.name, f"{column.name} (state)"
+
+
+def _widen(sheet: Worksheet, widths: Sequence[int]) -> None:
+    for place, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(place)].width = width
+
+
+def _heads(sheet: Worksheet, heads: Sequence[str]) -> None:
+    for place, head in enumerate(heads, 1):
+        at = sheet.cell(1, place)
+        _put(at, head)
+        at.font = Font(bold=True)
+    sheet.freeze_panes = "B2"
+
+
+def _cell(at: Field, column: Column, cell: Cell, correction: Correction | None) -> None:
+    """Fill in a cell, with its quotes and what a person says in its comment."""
+    if column.kind == "date" and isinstance(cell.value, str) and cell.value >= _FIRST_DAY:
+        at.value = date.fromisoformat(cell.value)
+        at.number_format = "yyyy-mm-dd"
+    else:
+        _put(at, plain(cell.value))
+    at.fill = PatternFill("solid", fgColor=_FILLS[cell.state])
+    at.alignment = Alignment(wrap_text=True, vertical="top")
+    notes = [f"Page {c.page}: “{' '.join(c.quote.split())}”" for c in cell.citations]
+    notes += [cell.note] if cell.note else []
+    if correction:
+        when = datetime.fromtimestamp(correction.created_at, UTC).date()
+        text = f"Corrected by {correction.created_by}, {when}: {corrected_to(correction)}"
+        notes = [f"{text}. {correction.comment}".strip(), *notes]
+        at.font = Font(italic=True, color="9C5700")
+    if notes:
+        at.comment = Comment(_storable("\n".join(notes))[:_NOTE_CHARS], "Affidavit", 160, 360)
+
+
+def _cite(sheet: Worksheet, column: Column, cell: Cell, citation: Citation) -> None:
+    line = [
+        *(citation.document, column.name, plain(cell.value), STATES[cell.state], citation.page),
+        *(citation.quote, citation.start, citation.end, citation.sha256),
+    ]
+    number = sheet.max_row + 1
+    for place, value in enumerate(line, 1):
+        _put(sheet.cell(number, place), value)
+
+
+def _put(at: Field, value: float | str) -> None:
+    """Store a value; a text stays one, whatever it begins with."""
+    if not isinstance(value, str):
+        at.value = value
+        return
+    at.value = _storable(value)[:_MOST_CHARS]
+    at.data_type = "s"
+    if FORMULA.match(value):
+        at.quotePrefix = True  # typing into the cell does not make it a formula either
+
+
+def _storable(text: str) -> str:
+    return _UNSTORABLE.sub("\ufffd", text)
