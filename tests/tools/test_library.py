@@ -36,7 +36,7 @@ def library(workspace: Workspace, tmp_path: Path, sandbox: Sandbox) -> Library:
 
 def mail(subject: str, inside: EmailMessage | None = None) -> EmailMessage:
     message = EmailMessage()
-    message["Subject"] = subject
+    message["From"], message["Subject"] = "Ann <ann@a.test>", subject
     message.set_content("Dear Bob, the lease ends in May.")
     if inside:
         message.add_attachment(inside)

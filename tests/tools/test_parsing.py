@@ -78,6 +78,9 @@ def packed(parts: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
+RELATIONS = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+
+
 def paragraph(text: str, properties: str = "") -> str:
     return f"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
 
@@ -467,7 +470,7 @@ class TestDocx:
                 "word/numbering.xml": f"<w:numbering {nsdecls('w')}><w:abstractNum w:abstractNumId="
                 f'"1">{levels}</w:abstractNum><w:num w:numId="5"><w:abstractNumId w:val="1"/>'
                 "</w:num></w:numbering>",
-                "word/_rels/document.xml.rels": '<Relationships><Relationship Type="x/numbering" '
+                "word/_rels/document.xml.rels": f'{RELATIONS}<Relationship Type="x/numbering" '
                 'Target="numbering.xml"/></Relationships>',
             }
         )
@@ -489,7 +492,7 @@ class TestDocx:
                 + paragraph("is due."),
                 "word/footnotes.xml": f"<w:footnotes {nsdecls('w')}><w:footnote w:id='2'>"
                 f"{paragraph('Net of tax.')}</w:footnote></w:footnotes>",
-                "word/_rels/document.xml.rels": '<Relationships><Relationship Type="x/footnotes" '
+                "word/_rels/document.xml.rels": f'{RELATIONS}<Relationship Type="x/footnotes" '
                 'Target="footnotes.xml"/></Relationships>',
             }
         )
@@ -530,7 +533,7 @@ class TestDocx:
 
     def test_relations_out_of_the_package_are_not_followed(self) -> None:
         relations = (
-            '<Relationships><Relationship Type="x/footnotes" TargetMode="External" '
+            f'{RELATIONS}<Relationship Type="x/footnotes" TargetMode="External" '
             'Target="http://127.0.0.1:1/"/></Relationships>'
         )
         parts = {"document": paragraph("Text."), "word/_rels/document.xml.rels": relations}
