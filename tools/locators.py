@@ -40,15 +40,17 @@ def locator(media_type: str, page: Page, start: int, end: int) -> str:
 def cells(text: str, start: int, end: int) -> list[list[tuple[int, int, bool]]]:
     """Return the cells of a page that is a table, row by row.
 
-    Each is where its text starts and ends, and whether a stretch of the page touches it.
+    Each is where its text starts and ends, and whether a stretch of the page touches it; an empty
+    one is not touched.
     """
     rows = []
     at = 0
     for line in text.split("\n"):
         row = []
         for cell in line.split(BETWEEN):
-            row.append((at, at + len(cell), at < end and start < at + len(cell)))
-            at += len(cell) + len(BETWEEN)
+            stop = at + len(cell)
+            row.append((at, stop, at < stop and at < end and start < stop))
+            at = stop + len(BETWEEN)
         at += 1 - len(BETWEEN)
         rows.append(row)
     return rows

@@ -94,7 +94,7 @@ class TestAdd:
     def test_what_is_attached_to_a_mail_follows_it(self, cli: Cli, tmp_path: Path) -> None:
         message = EmailMessage()
         message.set_content("See the notes.")
-        message.add_attachment(b"notes", maintype="a", subtype="b", filename="notes.xyz")
+        message.add_attachment(b"notes", maintype="application", subtype="x", filename="notes.xyz")
         (tmp_path / "notice.eml").write_bytes(bytes(message))
         mail, notes = read(cli("add", "notice.eml", "--json"))
         assert (mail["name"], mail["status"], mail["attached_to"]) == ("notice.eml", "ready", "")
