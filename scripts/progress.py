@@ -61,7 +61,9 @@ def _watch(
 ) -> None:
     start, last, documents = 0, 0, 0
     rows: set[str] = set()
-    while not over.wait(_LOOK_SECONDS):
+    ended = False
+    while not ended:
+        ended = over.wait(_LOOK_SECONDS)  # and one more look, at how it ended
         try:
             for linked in desk.runs.events(run_id, start=start, follow=False):
                 event = linked.event

@@ -65,7 +65,7 @@ def test_people_see_values_states_and_pages(told: Cli, tmp_path: Path) -> None:
     result = told("extract", "mine:Rent")  # of all documents
     assert "4200  page 2" in result.stdout
     assert "2 documents, 1 fields: 1 found, 1 not in document, 0 uncertain" in result.stdout
-    assert "of 2 documents" in result.stderr
+    assert "2 of 2 documents" in result.stderr
 
 
 def test_a_correction_is_kept_beside_the_cell(told: Cli) -> None:
