@@ -8,14 +8,14 @@ and by which run.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from storage.audit import Event, new_event
 from storage.feedback import FeedbackStore
 from storage.fence import sealed
-from storage.holding import has_begun, held
+from storage.holding import has_begun, held, stop_begun
 from storage.keys import key
 from storage.ports import Action, Blobs, Item, Put, VersionIs
 from storage.recordings import MODEL, TOOL
@@ -98,8 +98,8 @@ class Clearing:
 
         `forget` is told the runs that hold nothing any more, before anyone else has the thread.
         """
-        why = f"Run {subject.by} erases document {subject.document_id}, whose text it held."
-        with held(self._runs, thread_id, subject.by, why, self._lease_seconds) as thread:
+        seconds = self._lease_seconds
+        with held(self._runs, thread_id, subject.by, _why(subject), seconds) as thread:
             began = self.began(thread_id)
             for run in began:
                 thread.renew()
@@ -108,6 +108,11 @@ class Clearing:
             self._delete_thread(thread_id)
             self._runs.checkpoints.put(sealed(thread_id, thread.epoch))
             forget([run.id for run in began])
+
+    def stop(self, threads: Iterable[str], subject: Subject) -> None:
+        """Cancel what has begun on some conversations, before one waits for them one by one."""
+        for thread_id in threads:
+            stop_begun(self._runs, thread_id, _why(subject))
 
     def _clear_run(self, run_id: str, subject: Subject) -> None:
         """Take out of a run what it holds: first it is said, then it is done."""
@@ -121,8 +126,12 @@ class Clearing:
             )
             about: dict[str, Any] = {"document": mark.document_id, "by": mark.by}
             event = new_event(run_id, kept.run.epoch, "erased", parts=lost.parts, **about)
-            erased = [*kept.run.erased, mark]
-            return kept.changed(due_at=0, erased=erased, **lost.changes), [event]
+            changes = {
+                **lost.changes,
+                "erased": [*kept.run.erased, mark],
+                "updated_at": kept.run.updated_at,  # it still was at work then, and no later
+            }
+            return kept.changed(due_at=0, **changes), [event]
 
         items = self.lost(self._runs.kept(run_id), subject).items
         try:
@@ -188,6 +197,10 @@ class Clearing:
         rows = (self._runs.table.query(pk, prefix=f"{kind}/", limit=1) for kind in (MODEL, TOOL))
         kept = any(next(found, None) for found in rows)
         return kept or next(self._recorded.list(f"{pk}/", limit=1), None) is not None
+
+
+def _why(subject: Subject) -> str:
+    return f"Run {subject.by} erases document {subject.document_id}, whose text it held."
 
 
 class _Nothing(Exception):

@@ -164,6 +164,7 @@ class Erasure:
         kept = self._quoting(subject)
         emptied = 0
         while threads := {each.thread_id for each in self._uses.of(document_id)}:
+            self._clearing.stop(threads, subject)
             for thread_id in sorted(threads):
                 if self.tombstone(document_id) is None:
                     raise NotAllowed(f"Document {document_id} has been added again meanwhile.")

@@ -62,6 +62,23 @@ def has_begun(run: Run) -> bool:
     return bool(run.epoch or run.forked_from)
 
 
+def stop_begun(runs: RunStore, thread_id: str, why: str) -> None:
+    """End the run that has a thread, if it has begun: many are stopped before one is waited for."""
+    if run_id := _at_work(runs, runs.lease(thread_id)):
+        _stop(runs, run_id, why)
+
+
+def _at_work(runs: RunStore, lease: Lease) -> str:
+    """Return the run that has a thread, if it has begun and not ended, or nothing."""
+    kept = runs.find(lease.run_id) if lease.run_id else None
+    return kept.run.id if kept and has_begun(kept.run) and not kept.run.ended else ""
+
+
+def _stop(runs: RunStore, run_id: str, why: str) -> None:
+    with suppress(Conflict):  # it has just ended
+        stop(runs, run_id, "cancelled", None, error=why)
+
+
 @contextmanager
 def held(
     runs: RunStore, thread_id: str, holder: str, why: str, lease_seconds: float
@@ -76,11 +93,9 @@ def held(
     quiet_at = _quiet_at(runs, thread_id, lease_seconds)
     while True:
         lease = runs.lease(thread_id)
-        kept = runs.find(lease.run_id) if lease.run_id else None
-        if kept and has_begun(kept.run) and not kept.run.ended:
+        if run_id := _at_work(runs, lease):
             quiet_at = max(quiet_at, lease.expires_at if lease.owner else 0.0)
-            with suppress(Conflict):  # it has just ended
-                stop(runs, kept.run.id, "cancelled", None, error=why)
+            _stop(runs, run_id, why)
         elif lease.live(time.time()):  # another empties it
             time.sleep(_LOOK_SECONDS)
         else:
@@ -99,11 +114,9 @@ def held(
 
 
 def _quiet_at(runs: RunStore, thread_id: str, lease_seconds: float) -> float:
-    """Return when nobody is at work any more on what somebody else has stopped."""
-    newest = runs.find(runs.newest_of(thread_id))
-    if newest is None or newest.run.status not in ("cancelled", "timeout"):
-        return 0.0
-    return newest.run.updated_at + lease_seconds
+    """Return when nobody is at work any more on what was stopped; one that asked had no owner."""
+    stopped = (run for run in runs.of_thread(thread_id) if run.status in ("cancelled", "timeout"))
+    return max((run.updated_at + lease_seconds for run in stopped if run.tries), default=0.0)
 
 
 def _done(runs: RunStore, actions: list[Action]) -> bool:

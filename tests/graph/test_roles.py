@@ -35,7 +35,6 @@ UNBOUND = {
 }
 ONLY_REAL = {
     "worker": {
-        "dynamodb:ConditionCheckItem": "part of transactions that only check an item",
         "s3:GetObjectRetention": "a real bucket asks for it where HEAD shows the lock",
     },
     "ui": {},
@@ -153,9 +152,17 @@ def test_nobody_may_go_around_a_lock_or_take_off_a_protection() -> None:
     for part in PARTS:
         given = {action for s in policy(part)["Statement"] for action in s["Action"]}
         assert not given & {
-            *("s3:BypassGovernanceRetention", "s3:DeleteObjectVersion", "s3:DeleteBucket"),
+            *("s3:BypassGovernanceRetention", "s3:DeleteBucket"),
             *("dynamodb:DeleteTable", "logs:DeleteLogGroup", "iam:AttachRolePolicy"),
         }
+
+
+def test_only_the_worker_erases_and_only_documents() -> None:
+    for part in PARTS:
+        for bucket in BUCKETS:
+            version = Need("s3:DeleteObjectVersion", f"arn:aws:s3:::affidavit-{bucket}-{ACCOUNT}/k")
+            erases = (part, bucket) == ("worker", "documents")
+            assert allows(policy(part), version) == erases
 
 
 def test_the_set_up_cannot_widen_its_own_policy() -> None:
@@ -200,7 +207,7 @@ def play(recorder: Recorder, settings: Settings, aws: Aws, patch: pytest.MonkeyP
 
 
 def ask(desk: Orchestrator) -> list[str]:
-    document, _ = desk.documents.add_new(LEASE.encode(), name="lease.txt")
+    document = desk.documents.add(LEASE.encode(), name="lease.txt")
     desk.documents.index()
     desk.documents.page(document.id, 1)
     desk.runs.cancel(desk.runs.submit("Never mind.", thread="t-never").id)
@@ -258,6 +265,8 @@ def use_the_operations(desk: Orchestrator) -> None:
         blobs.put("item/roles", b"bytes")
         list(blobs.list("item/"))
         blobs.delete("item/roles")
+    workspace.buckets.documents.put("item/erased", b"bytes")
+    workspace.buckets.documents.erase("item/erased")
     workspace.buckets.deliverables.put("item/kept", b"bytes")
     workspace.buckets.deliverables.retain("item/kept", now + 3600)
     for group in LOG_GROUPS:

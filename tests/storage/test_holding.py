@@ -13,6 +13,7 @@ from storage.holding import held
 from storage.records import Identity, Run
 from storage.runs import RunStore
 from storage.signing import open_signer
+from storage.stopping import stop
 from storage.submission import submit
 from storage.workspace import Workspace
 
@@ -42,6 +43,14 @@ class TestHeld:
             assert (stopped.status, stopped.error) == ("cancelled", "It goes.")
             with pytest.raises(LeaseLost):
                 owned.check()
+
+    def test_so_is_what_was_cancelled_just_before(self, runs: RunStore) -> None:
+        enter(runs, "r-1")
+        claim(runs, "r-1", owner="w", seconds=60.0)
+        stopped, _ = stop(runs, "r-1", "cancelled", ANN)
+        enter(runs, "r-2")
+        with held(runs, "t-1", "eraser", "It goes.", 1.0):
+            assert time.time() >= stopped.updated_at + 1.0
 
     def test_what_comes_meanwhile_waits_and_begins_after(self, runs: RunStore) -> None:
         with held(runs, "t-1", "eraser", "It goes.", 1.0) as thread:

@@ -55,6 +55,10 @@ def test_an_event_of_another_version_is_told_as_far_as_it_is_understood() -> Non
     [
         (event("vote", by="ann", votes=["ann"]), "ann approved; it takes more persons"),
         (
+            event("erased", parts=["answer", "recordings"], document="d-1", by="r-2"),
+            "answer, recordings erased, with document d-1",
+        ),
+        (
             event("decision", by="bob", decision="approve", votes=["ann", "bob"]),
             "bob approved, after ann",
         ),
