@@ -21,6 +21,11 @@ from tools.questions import QUARTER, full_year, quarter
 
 _COVER_PAGES: Final = 40
 """Pages among which the cover is looked for: letters and pictures may come before it."""
+_COVER_CHARS: Final = 6_000
+_FIRST: Final = 3
+"""Pages among which it can be told by the commission's name alone."""
+_FORM_LINE: Final = 50
+"""Characters of the line that a form has for itself."""
 _LABEL_PAGES: Final = 60
 _LABEL_CHARS: Final = 150_000
 _COMMISSION: Final = re.compile(r"SECURITIES\s+AND\s+EXCHANGE\s+COMMISSION", re.IGNORECASE)
@@ -77,17 +82,26 @@ class Filing:
 
 def filing(pages: Sequence[Page]) -> Filing:
     """Read the cover of a filing, if there is one."""
-    for page in pages[:_COVER_PAGES]:
-        head = page.text[:6_000]
-        named = _CHARTER.search(head)
-        formed = kinds.FORM.search(head)
-        if not formed or not (named or _COMMISSION.search(head[:2_500])):
+    for number, page in enumerate(pages[:_COVER_PAGES]):
+        cover = whole(page, _COVER_CHARS)
+        form = kinds.FORM.search(cover.text)
+        if form is None or not _heads(cover.text, form, first=number < _FIRST):
             continue
-        cover = whole(page, 6_000)
         forms = [*_forms(cover)]
         filers = [*_filers(cover)]
         return Filing(forms, filers, [*_numbers(cover)], [*_dates(cover)], cover)
     return Filing([], [], [], [])
+
+
+def _heads(text: str, form: re.Match[str], *, first: bool) -> bool:
+    """Say whether a form is what a page is, and not one that its text mentions."""
+    begin = text.rfind("\n", 0, form.start()) + 1
+    line = text[begin:].partition("\n")[0].strip()
+    alone = len(line) <= _FORM_LINE or form[0].startswith("FORM")
+    if not alone or any(map(str.isalpha, text[begin : form.start()])):
+        return False
+    over = text[max(0, form.start() - 400) : form.start()]
+    return bool(_CHARTER.search(text) or (first and _COMMISSION.search(over)))
 
 
 def _forms(cover: Part) -> Iterator[Stated]:
@@ -117,6 +131,9 @@ def _filers(cover: Part) -> Iterator[Stated]:
         for begin, stop in places:
             begin += _past_number(cover.text[begin:stop])
             name = names.plain(cover.text[begin:stop])
+            if set(names.words(name)) <= names.LEGAL:  # "Inc." on a line of its own
+                begin = cover.text.rfind("\n", 0, max(0, begin - 1)) + 1
+                name = names.plain(cover.text[begin:stop])
             if name and not _NO_NAME.search(name) and any(map(str.isalpha, name)):
                 stated = cover.stated(begin, stop, name, what="registrant")
                 if stated:

@@ -41,7 +41,7 @@ MAIL_CALLED: Final = ("email", "e-mail", "message")
 
 _FORM: Final = "|".join(sorted(FORMS, key=len, reverse=True)).replace("-", "[-‐–—]?")
 FORM: Final = re.compile(
-    rf"(?:^|(?<=[\s(]))(?:FORM|Form)\s+(?P<form>{_FORM})"
+    rf"(?:^|(?<=[\s(]))(?:FORM|Form)\s*(?P<form>{_FORM})"
     r"(?P<amended>\s?/\s?A\b)?(?![\w-])"
 )
 
@@ -62,6 +62,8 @@ REPORTING: Final = re.compile(
     re.IGNORECASE,
 )
 """Kinds that report on a period."""
+TIMES: Final = frozenset("first second third fourth quarter half full year month fiscal".split())  # noqa: SIM905
+"""Words in titles that say when and not what."""
 _BEFORE: Final = re.compile(
     r"^(?:exhibit\s+[\d.]+|form\s+of|this|the|execution\s+(?:copy|version)|draft|our|final|[\W\d_]+)\s+",
     re.IGNORECASE,

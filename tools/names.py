@@ -96,10 +96,14 @@ def telling(name: str) -> tuple[str, ...]:
     return tuple(kept or found)
 
 
-def initials(name: str) -> str:
-    """Return the initials of a name of several words, in lower case, or nothing."""
+def initials(name: str) -> list[str]:
+    """Return the initials by which a name may be known, in lower case: "amd", or "j&j"."""
     found = [word for word in telling(name) if word not in SMALL]
-    return "".join(word[0] for word in found) if len(found) > 1 else ""
+    if len(found) < 2:
+        return []
+    if len(found) == 2:
+        return [f"{found[0][0]}&{found[1][0]}"] if "&" in name else []
+    return ["".join(word[0] for word in found)]
 
 
 def plain(name: str) -> str:
@@ -121,7 +125,7 @@ def is_short_for(short: str, name: str) -> bool:
     if not own or len(short) > LONGEST:
         return False
     glued, full = "".join(own), "".join(whole)
-    if own[0] in whole or full.startswith(glued) or glued == initials(name):
+    if own[0] in whole or full.startswith(glued) or glued in initials(name):
         return True
     bare = short.strip("\"“”' ")
     return " " not in bare and len(bare) <= 6 and bare.isupper() and bare.isalpha()

@@ -20,6 +20,11 @@ from tools.questions import YEAR, squeezed
 _PARTY, _OTHER, _SHORT, _FILE = 1.0, 0.6, 0.8, 0.5
 _MOST_WORDS: Final = 12
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
+# Words in names of files that name nobody.
+_NO_NAME: Final = re.compile(
+    r"\d+|10[kq]\w*|\d{1,2}[kf]|fy\d*|q[1-4]|\d{4}q[1-4]|annual|report|final|copy|scan|doc|document|file"
+)
+_QUARTER: Final = re.compile(r"((?:19|20)\d\d)[ -]?Q([1-4])", re.IGNORECASE)
 
 # What a time counts: of the period reported on, of its end, of the year before, which stands beside
 # it in tables, of a quarter in a year, of other dates, of the name of the file.
@@ -43,7 +48,8 @@ class Profile:
     """Years, quarters, months and days, with what they count."""
     days: tuple[str, ...]
     """The dates and periods on the card."""
-    quarterly: bool
+    partial: bool
+    """It reports on a period, and is no report on the whole of a year."""
     numbers: frozenset[str]
     file: frozenset[str]
     """The words of the name of the file."""
@@ -98,19 +104,22 @@ class Wanted:
 
 def profile(document_id: str, name: str, card: Card) -> Profile:
     """Make the profile of a document with a name of a file and a card."""
+    own = _names(card)
     titled = [value.value for value in (*card.kinds, *filter(None, [card.title]))]
+    called = frozenset(w for k in card.kinds for each in k.called for w in kinds.tokens(each))
+    sort = frozenset(w for each in titled for w in kinds.tokens(each) if not w.isdigit())
+    named = {word for each in own for word in (*each, *kinds.tokens(" ".join(each)))}
     file = _CAMEL.sub(" ", name.rpartition(".")[0] or name)
-    own = dict(_names(card))
-    told = tuple(word for word in names.words(file) if word.isalpha())[:_MOST_WORDS]
+    told = tuple(word for word in names.words(file) if not _NO_NAME.fullmatch(word))[:_MOST_WORDS]
     return Profile(
         document_id=document_id,
         names=tuple({told: _FILE, **own}.items()) if told else tuple(own.items()),
         people=frozenset(own),
-        kinds=frozenset(word for each in titled for word in kinds.tokens(each)) - names.SMALL,
-        called=frozenset(w for k in card.kinds for each in k.called for w in kinds.tokens(each)),
+        kinds=sort - names.SMALL - names.LEGAL - kinds.TIMES - named,
+        called=called,
         times=_times(card, file),
         days=tuple(each.value for each in (*card.dates, *card.periods)),
-        quarterly=any("Q" in period.value for period in card.periods),
+        partial=bool(card.periods) and "annual" not in sort | called,
         numbers=frozenset(squeezed(number.value) for number in card.identifiers),
         file=frozenset(kinds.tokens(file)) - names.SMALL,
     )
@@ -129,7 +138,7 @@ def _names(card: Card) -> dict[tuple[str, ...], float]:
         for value in values:
             for each in (value.value, *value.called):
                 note(each, weight)
-            if len(short := names.initials(value.value)) > 2:
+            for short in names.initials(value.value):
                 note(short, _SHORT * weight)
     for number in card.identifiers:
         if number.what == "ticker":
@@ -160,3 +169,5 @@ def _each_time(card: Card, file: str) -> Iterator[tuple[str, float]]:
         yield year, _WITHIN if card.periods else _ON if rank == 0 else _DATED
     for match in YEAR.finditer(file):
         yield match[1], _NAMED
+    for match in _QUARTER.finditer(file):
+        yield from ((match[1], _NAMED), (f"{match[1]}-Q{match[2]}", _NAMED))

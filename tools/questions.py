@@ -21,8 +21,8 @@ YEAR: Final = re.compile(
 _SHORT_YEAR: Final = re.compile(r"\bFY\s?[’']?(\d\d)\b", re.IGNORECASE)
 _NUMBERS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 QUARTER: Final = re.compile(
-    r"\b(?:(?P<word>first|second|third|fourth)[\s-]+(?:fiscal[\s-]+)?quarter"
-    r"|Q(?P<figure>[1-4])|(?P<back>[1-4])Q)(?:\s+of\b|\s*,)?\s*(?:the\s+)?"
+    r"(?<![A-Za-z])(?:(?P<word>first|second|third|fourth)[\s-]+(?:fiscal[\s-]+)?quarter"
+    r"|Q(?P<figure>[1-4])\b|(?P<back>[1-4])Q)(?:\s+of\b|\s*,)?\s*(?:the\s+)?"
     r"(?:fiscal\s+(?:year\s+)?|FY\s?)?[’']?(?P<year>(?:19|20)\d\d|\d\d(?!\d))?",
     re.IGNORECASE,
 )
@@ -100,12 +100,14 @@ def _times(text: str) -> dict[str, None]:
         value = iso(match[0])
         found |= dict.fromkeys([value, value[:7]] if len(value) >= 7 else [])
     years = dict.fromkeys(_years(text))
+    quarters: dict[str, None] = {}
     for match in QUARTER.finditer(text):
         before = _JUST_BEFORE.search(text, max(0, match.start() - 8), match.start())
         year = match["year"] or (before[1] if before else "") or (next(iter(years), ""))
         if year:
-            found[quarter(match, year)] = None
-    return found | years
+            quarters[quarter(match, year)] = None
+    whole = [year for year in years if not any(each.startswith(year) for each in quarters)]
+    return found | quarters | dict.fromkeys(whole)
 
 
 def quarter(match: re.Match[str], year: str) -> str:

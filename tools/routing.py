@@ -25,7 +25,7 @@ MOST_NAMED: Final = 6
 """Documents that one question can name."""
 MOST_CHOSEN: Final = 4
 """Documents in which to look, where the question names fewer."""
-_CANDIDATES: Final = 24
+_CANDIDATES: Final = 40
 """Documents whose passages are weighed against each other."""
 _SURE: Final = 0.5
 """From which strength on a name is taken to be meant."""
@@ -42,6 +42,12 @@ _BEGINNING: Final = 0.65
 """What the beginning of a name counts for the whole: people shorten names so."""
 _COMMON: Final = 0.3
 """What words count that many names share, beside others as rare."""
+_PREFIX: Final = 5
+"""Letters that the beginning of a word has to have to stand for it."""
+_CUT: Final = 0.8
+"""What it counts beside the whole word."""
+_PARTIAL: Final = 0.7
+"""What the year of a quarterly report, or of a press release, counts for the whole year."""
 _LONGEST: Final = 6
 """Words of a name that may be joined or parted in a question."""
 
@@ -87,6 +93,7 @@ class Router:
         self._names: list[tuple[int, tuple[str, ...], float]] = []
         self._by_start: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._by_word: dict[str, list[int]] = defaultdict(list)
+        self._by_prefix: dict[str, list[int]] = defaultdict(list)
         self._by_number: dict[str, list[int]] = defaultdict(list)
         self._by_kind: dict[str, list[int]] = defaultdict(list)
         self._by_time: dict[str, list[int]] = defaultdict(list)
@@ -114,6 +121,8 @@ class Router:
                 self._by_start["".join(told[:count])].append((number_of_name, count))
             for word in set(told) - names.SMALL:
                 self._by_word[word].append(number_of_name)
+            for end in range(_PREFIX, len(told[0])):
+                self._by_prefix[told[0][:end]].append(number_of_name)
 
     def _rare(self, documents: int) -> float:
         """Return how telling a word of so many documents is: 1 for a word of one document."""
@@ -176,6 +185,9 @@ class Router:
                 counts = 1.0 if cased or not asked.mixed else _LOWER
                 for number, count in self._by_start.get(glued, ()):
                     yield number, _Said(counts * self._beginning(number, count), bits)
+                if at == first and glued not in self._by_word:  # "Pepsi" for PepsiCo
+                    for number in self._by_prefix.get(glued, ()):
+                        yield number, _Said(counts * _CUT * self._beginning(number, 1), bits)
 
     def _beginning(self, number: int, count: int) -> float:
         """Return what the first words of a name count for all of it."""
@@ -324,6 +336,6 @@ def _time(profile: Profile, asked: Asked) -> float:
     if not asked.times:
         return 0.0
     fits = sum(profile.times.get(time, 0.0) for time in asked.times) / len(asked.times)
-    # What is asked of a year is asked of the report on the year, unless a quarter is named.
-    quarter = any("Q" in time for time in asked.times)
-    return fits * (0.7 if profile.quarterly and not quarter else 1.0)
+    # What is asked of a year is asked of the report on the year, unless a part of it is named.
+    year = all(len(time) == 4 for time in asked.times)
+    return fits * (_PARTIAL if profile.partial and year else 1.0)
