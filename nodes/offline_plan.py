@@ -9,6 +9,7 @@ from typing import Any, Final
 from nodes.offline_requests import plain_call
 from nodes.reading import Excerpt, Quote, mentions, quotes
 from nodes.reading_question import read_question
+from nodes.reading_tables import statement
 
 Payload = dict[str, Any]
 
@@ -83,12 +84,11 @@ def draft(payload: Payload) -> Payload:
     found = _goes_on(question, excerpts, near) if near else quotes(question, excerpts)
     for quote in found:
         passage = passages[int(quote.excerpt)]
-        cited = {
-            "document_id": passage["document_id"],
-            "page": passage["page"],
-            "quote": quote.text,
-        }
-        claims.append({"text": " ".join(quote.text.split()), "citations": [cited]})
+        stated = statement(question, quote.text, quote.heads)
+        at = {"document_id": passage["document_id"], "page": passage["page"]}
+        quoted = [text for text in (quote.text, quote.heads) if text]
+        citations = [{**at, "quote": text} for text in quoted]
+        claims.append({"text": stated, "citations": citations})
     return {"claims": claims}
 
 
@@ -112,16 +112,17 @@ def _goes_on(question: str, excerpts: Sequence[Excerpt], near: Sequence[Excerpt]
 
 
 def _excerpt(number: str, passage: Payload) -> Excerpt:
-    return Excerpt(number, passage["text"], opens=bool(passage.get("opens")))
+    heads = str(passage.get("heads") or "")
+    return Excerpt(number, passage["text"], opens=bool(passage.get("opens")), heads=heads)
 
 
 def review(payload: Payload) -> Payload:
     """Fill in `ReviewReply`: a statement is supported if all its words stand in its quotes."""
     verdicts = []
-    for statement in payload.get("statements", []):
-        missing = _words(statement["text"]) - _words(" ".join(statement["quotes"]))
+    for each in payload.get("statements", []):
+        missing = _words(each["text"]) - _words(" ".join(each["quotes"]))
         why = f"not in the quotes: {', '.join(sorted(missing)[:5])}" if missing else ""
-        verdicts.append({"number": statement["number"], "supported": not missing, "why": why})
+        verdicts.append({"number": each["number"], "supported": not missing, "why": why})
     return {"verdicts": verdicts}
 
 

@@ -13,11 +13,12 @@ statistics of the excerpts themselves. Next: `nodes/reading_question.py` reads t
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nodes.reading_question import Question, read_question
 from nodes.reading_score import Scorer
+from nodes.reading_tables import heads_of
 from nodes.reading_text import Unit, akin, stems, terms, units
 from tools.openings import DATE, document_dates, parties, titles
 from tools.passages import Span
@@ -49,6 +50,8 @@ class Excerpt:
     text: str
     opens: bool = False
     """It stands in the opening of its document."""
+    heads: str = ""
+    """What heads the columns of the table that it goes on with, from above it on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Quote:
     text: str
     score: float
     """How likely it answers, between 0 and 1, as far as the model can tell."""
+    heads: str = ""
+    """If it is a row of a table: what heads its columns, verbatim, from the same page."""
 
 
 def quotes(
@@ -144,8 +149,8 @@ def _parties(asked: Question, excerpts: Sequence[Excerpt]) -> list[Quote]:
 
 def _clauses(asked: Question, excerpts: Sequence[Excerpt], says: float) -> list[Quote]:
     """Quote the sentences that answer best, each with the neighbours that belong to it."""
-    cut = [units(excerpt.text) for excerpt in excerpts]
-    scorer = Scorer(asked, cut)
+    cut = [units(excerpt.text, excerpt.heads) for excerpt in excerpts]
+    scorer = Scorer(asked, cut, [excerpt.opens for excerpt in excerpts])
     scores = {scorer.places[i]: scorer.score(i) for i in scorer.promising()}
     order = sorted(scores, key=lambda place: (-scores[place], place))
     if not order or scores[order[0]] < says:
@@ -157,10 +162,14 @@ def _clauses(asked: Question, excerpts: Sequence[Excerpt], says: float) -> list[
         if place not in used and scores[place] >= best - ALSO:
             excerpt, unit = place
             dates = asked.when and DATE.search(cut[excerpt][unit].text)
-            group = [unit] if dates else _with_neighbours(place, cut[excerpt], scores, best, used)
+            row, whole = cut[excerpt][unit], excerpts[excerpt]
+            heads = heads_of(whole.text, row.start, row.end, whole.heads)
+            alone = dates or heads
+            group = [unit] if alone else _with_neighbours(place, cut[excerpt], scores, best, used)
             used.update((excerpt, u) for u in group)
             span = _stretch(asked, excerpts[excerpt].text, [cut[excerpt][u] for u in group])
-            found.append(_quote(excerpts[excerpt], span, 1 / (1 + math.exp(-scores[place]))))
+            quote = _quote(excerpts[excerpt], span, 1 / (1 + math.exp(-scores[place])))
+            found.append(replace(quote, heads=heads))
     return found
 
 

@@ -27,6 +27,12 @@ _PART: Final = re.compile(r"[,:;?.()]|\b(?:or|and|such as|so that)\b")
 _UNCONDITIONAL: Final = re.compile(
     r"\b(?:without|any reason|no reason|any time|regardless|merely|solely)\b", re.IGNORECASE
 )
+FREELY: Final = re.compile(
+    r"\b(?:without (?:\w+ )?(?:cause|reason)|any (?:reason|time)|no reason"
+    r"|(?:sole|own|absolute) discretion|whether or not|with or without|regardless)\b",
+    re.IGNORECASE,
+)
+"""Without a reason, or for whichever: what may be done so depends on nothing."""
 _WHEN: Final = re.compile(
     r"\b(?:when|(?:what|which) (?:\w+ )?(?:date|day)|date|until)\b", re.IGNORECASE
 )
@@ -81,6 +87,8 @@ class Question:
     pairs: frozenset[tuple[str, str]]
     """Neighbouring words, at least one of them a content word."""
     unconditional: bool
+    freely: bool
+    """It asks what may be done for no reason, or for any."""
     when: bool
     how_long: bool
     how_much: bool
@@ -99,6 +107,7 @@ def read_question(text: str) -> Question:
         slots=_slots(text),
         parts=_parts(text),
         pairs=_pairs(sequence),
+        freely=bool(FREELY.search(text)),
         unconditional=bool(_UNCONDITIONAL.search(text)),
         when=when,
         how_long=long,

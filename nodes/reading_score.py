@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from nodes.reading_question import Question
+from nodes.reading_question import FREELY, Question
 from nodes.reading_text import FUNCTION, Unit, akin, content, operative
 from tools.openings import AMOUNT, DATE, PERIOD
 
@@ -20,6 +20,9 @@ CONSIDERED: Final = 20
 """Sentences that are weighed in full, the most promising by their words alone."""
 _KIN: Final = 0.7
 """What a word of the same family counts, beside the word itself."""
+
+_OPENING: Final = 0.25
+"""What the rank of an opening counts: it is read in any case, so that search says little of it."""
 
 _ALLOWS: Final = re.compile(r"\b(?:may|can|entitled|right to|permit\w*|option)\b", re.IGNORECASE)
 _DEFINES: Final = re.compile(
@@ -29,11 +32,6 @@ _CONDITION: Final = re.compile(
     r"\b(?:if|in (?:the|any) event|in case|unless|due to|as a result of|on account of|because"
     r"|should|where|following|in the absence of|provided that|of any"
     r"|upon (?:the|any|a|an|such|its|either|written notice of))\b|\b(?:if|upon|follows|following):",
-    re.IGNORECASE,
-)
-_FREELY: Final = re.compile(
-    r"\b(?:without (?:\w+ )?(?:cause|reason)|any (?:reason|time)|no reason"
-    r"|(?:sole|own|absolute) discretion|whether or not|with or without|regardless)\b",
     re.IGNORECASE,
 )
 _FIGURE: Final = re.compile(r"(?<=\s)[$€£(]?\d")
@@ -119,8 +117,12 @@ class _Pairs:
 class Scorer:
     """Weighs the sentences of some excerpts for one question."""
 
-    def __init__(self, question: Question, excerpts: Sequence[Sequence[Unit]]) -> None:
+    def __init__(
+        self, question: Question, excerpts: Sequence[Sequence[Unit]], opens: Sequence[bool] = ()
+    ) -> None:
+        """`opens` says which of the excerpts open their document."""
         self.question = question
+        self.opens = [*opens, *[False] * (len(excerpts) - len(opens))]
         self.places = [(e, u) for e, units in enumerate(excerpts) for u in range(len(units))]
         self.units = [excerpts[e][u] for e, u in self.places]
         self.terms = _Terms([(t,) for t in question.terms], self.units)
@@ -208,7 +210,7 @@ class Scorer:
             "around": self.around[excerpt] / total,
             "after": self.weight[index + 1] / total if follows else 0.0,
             "before": self.weight[index - 1] / total if place else 0.0,
-            "rank": min(excerpt, 15) / 15,
+            "rank": min(excerpt, 15) / 15 * (_OPENING if self.opens[excerpt] else 1.0),
         }
 
     def _form(self, unit: Unit) -> dict[str, float]:
@@ -241,10 +243,12 @@ class Scorer:
     def _condition(self, unit: Unit) -> dict[str, float]:
         """Say whether the sentence sets a condition that a question asked without one rules out."""
         asked = float(self.question.unconditional)
-        freely = float(bool(_FREELY.search(unit.text)))
+        freely = float(bool(FREELY.search(unit.text)))
+        condition = float(bool(_CONDITION.search(unit.text)))
         return {
-            "conditional": asked * bool(_CONDITION.search(unit.text)),
+            "conditional": asked * condition,
             "not_freely": asked * (1 - freely),
+            "bound": self.question.freely * condition * (1 - freely),
         }
 
     def score(self, index: int) -> float:
@@ -283,6 +287,7 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "untyped": -0.94,
     "conditional": -0.75,
     "not_freely": -0.59,
+    "bound": -1.5,
 }
 """Weights of the features above.
 

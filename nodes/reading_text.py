@@ -15,6 +15,7 @@ from typing import Final
 import snowballstemmer
 
 from tools.passages import is_heading, sentences
+from tools.tables import tells_columns
 
 WORD: Final = re.compile(r"[^\W\d_]+(?:[’'](?:s|t|re|ve|ll)\b)?|\d[\d.,/]*\d|\d|§|\$|%")
 
@@ -129,22 +130,23 @@ def _states(text: str, words: Sequence[str]) -> bool:
 
 
 @lru_cache(maxsize=512)
-def units(text: str) -> tuple[Unit, ...]:
-    """Cut an excerpt into units."""
+def units(text: str, heads: str = "") -> tuple[Unit, ...]:
+    """Cut an excerpt into units; `heads` are the columns of the table that it begins inside of."""
     found: list[Unit] = []
     over: tuple[str, ...] = ()
     lead: tuple[str, ...] = ()
-    years: tuple[str, ...] = ()
+    columns = terms(heads)
     for span in sentences(text):
         piece = text[span.start : span.end]
         words = terms(piece)
         figures = len(_FIGURE.findall(piece))
-        if figures and figures == len(_YEAR.findall(piece)):
-            years = words
+        is_head = tells_columns(piece)
+        if is_head or (figures and figures == len(_YEAR.findall(piece))):
+            columns = words
         elif _titles(piece, words):
             over = words
-        introduced = lead if _ITEM.match(piece) else years if figures > 1 else ()
-        states = _states(piece, words)
+        introduced = lead if _ITEM.match(piece) else columns if figures > 1 else ()
+        states = _states(piece, words) and not is_head
         row = states and (figures > 1 or bool(_NAMED.match(piece))) and len(words) < 16
         found.append(Unit(span.start, span.end, piece, words, over, introduced, states, row))
         if piece.endswith(":"):

@@ -144,6 +144,8 @@ class Passage(Record):
     score: float = 0.0
     opens: bool = False
     """It stands in the opening of its document."""
+    heads: str = ""
+    """What heads the columns of the table that it goes on with, from above it on the page."""
     cited: bool = False
     """The question goes on from it, or from what stands just before it."""
 

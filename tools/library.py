@@ -25,6 +25,7 @@ from tools.pictures import Pictures
 from tools.profiles import Wanted
 from tools.sandbox import Sandbox
 from tools.search import ANY, Hit, Index, IndexedDocument
+from tools.tables import heads_above
 
 _AT_ONCE = 32
 """Documents whose pages are held in memory while they are indexed."""
@@ -309,6 +310,7 @@ class Library:
         ]
 
     def _passage(self, document: Document, page: Page, hit: Hit) -> Passage:
+        heads = heads_above(page.text, hit.start, hit.end)
         return Passage(
             document_id=hit.document_id,
             document=document.name,
@@ -318,6 +320,7 @@ class Library:
             end=hit.end,
             text=page.text[hit.start : hit.end],
             locator=locator(document.media_type, page, hit.start, hit.end),
+            heads=page.text[heads.start : heads.end] if heads else "",
             score=hit.score,
         )
 

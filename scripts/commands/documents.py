@@ -120,7 +120,7 @@ def search(
         found = desk.documents.search(
             query, documents=document or [], kind=kind, party=party, dated=dated, limit=limit
         )
-    rows = [passage.model_dump(exclude={"sha256", "opens", "cited"}) for passage in found]
+    rows = [passage.model_dump(exclude={"sha256", "opens", "cited", "heads"}) for passage in found]
     emit(rows) if as_json else printing.passages(found)
 
 
