@@ -14,8 +14,10 @@ from markdown_it import MarkdownIt
 from reportlab.lib.pdfencrypt import StandardEncryption
 
 from graph import Orchestrator
+from scripts.make_samples import SAMPLES
 from storage.records import Answer, Citation, Claim, Document, Run
 from tests.tools.test_parsing import pdf
+from tools.citations import cite, locate
 from ui.markup import plain
 
 MakeRun = Callable[..., Run]
@@ -287,3 +289,57 @@ def test_a_label_is_literal(name: str) -> None:
     assert ":material/" not in plain(":material/home:")
     assert plain("two\nlines") == "two lines"
     assert len(html.unescape(MarkdownIt().renderInline(plain("long " * 100)))) <= 80
+
+
+class TestThePageBehindAQuote:
+    """It is shown as it is printed, as cells, or as text; what cannot be marked is said."""
+
+    def cited(self, desk: Orchestrator, document: Document, quote: str) -> Answer:
+        """An answer with a quote of the first page of a document."""
+        page = desk.documents.page(document.id, 1)
+        span = locate(quote, page.text)
+        assert span
+        claim = Claim(text="So it is.", verified=True, citations=[cite(document, page, *span)])
+        return Answer(status="answered", text="So it is. [1]", claims=[claim])
+
+    def test_of_a_pdf_a_picture_and_its_text_below(
+        self, desk: Orchestrator, pages: Any, make_run: MakeRun
+    ) -> None:
+        lease = desk.documents.add(SAMPLES / "lease.pdf")
+        quote = " ".join(desk.documents.page(lease.id, 1).text.split()[:3])
+        run = make_run(self.cited(desk, lease, quote))
+        at = pages.press(pages.open(thread=run.thread_id), r"lease\.pdf, page 1")
+        tags = pages.tags(at)
+        (picture,) = [attributes for name, attributes in tags if name == "img"]
+        assert str(picture["src"]).startswith("data:image/png;base64,iVBOR")
+        assert picture["alt"]
+        (anchor,) = [a for _, a in tags if a.get("id") == "aff-quote"]
+        assert re.fullmatch(r"top: \d+\.\d\d%", str(anchor["style"]))
+        assert [name for name, _ in tags].count("mark") == 1  # in the text below
+
+    def test_where_the_quote_cannot_be_told_on_the_picture_it_is_said(
+        self, desk: Orchestrator, pages: Any, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lease = desk.documents.add(SAMPLES / "lease.pdf")
+        drawn = desk.documents.drawn(lease.id, 1)
+        unmarked = drawn.model_copy(update={"marks": [[]]})
+        monkeypatch.setattr(desk.documents, "drawn", lambda *_, **__: unmarked)
+        quote = desk.documents.page(lease.id, 1).text.split()[0]
+        run = make_run(self.cited(desk, lease, quote))
+        at = pages.press(pages.open(thread=run.thread_id), r"lease\.pdf, page 1")
+        assert "cannot be told exactly" in pages.text(at)
+        (anchor,) = [name for name, a in pages.tags(at) if a.get("id") == "aff-quote"]
+        assert anchor == "mark"
+
+    def test_of_a_table_its_cells(self, desk: Orchestrator, pages: Any, make_run: MakeRun) -> None:
+        data = b"party,rent\nAldous <b>Freight</b>,1200\nBrook,90\n"
+        rents = desk.documents.add(data, name="rents.csv")
+        run = make_run(self.cited(desk, rents, "1200"))
+        at = pages.press(pages.open(thread=run.thread_id), "cell B2")
+        tags = pages.tags(at)
+        assert [name for name, _ in tags].count("mark") == 1
+        assert [a.get("class") for name, a in tags if name == "td"] == [
+            *(None, None, None, "aff-cell", None, None)
+        ]
+        assert "Aldous <b>Freight</b>" in pages.text(at)
+        assert "b" not in [name for name, _ in tags]
