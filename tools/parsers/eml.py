@@ -21,6 +21,8 @@ MEDIA_TYPE: Final = "message/rfc822"
 MOST_ATTACHMENTS: Final = 200
 _MALFORMED: Final = (ValueError, LookupError, AttributeError, TypeError)
 """What the library raises for fields that break the rules."""
+_FORMS: Final = ("plain", "html")
+"""In which the text of a mail is read, the best one first."""
 _HEAD: Final = ("From", "To", "Cc", "Date", "Subject")
 _PACKINGS: Final = words("7bit 8bit binary base64 quoted-printable x-uuencode uuencode x-uue uue")
 _KINDS: Final = words("text multipart message application image audio video font model chemical")
@@ -91,7 +93,7 @@ def _lost(message: EmailMessage) -> str:
         packing = str(part.get("Content-Transfer-Encoding") or "7bit").strip().lower()
         if packing not in _PACKINGS:
             return "it is packed in an unknown way"
-        if part.get_content_maintype() not in _KINDS:
+        if part.get_content_maintype() not in _KINDS and message.get_body(_FORMS) is None:
             return "it is of an unknown kind"
         if any(_RAW.search(each or "") for each in (part.preamble, part.epilogue)):
             return "there is text outside of its parts"
@@ -103,7 +105,7 @@ def _lost(message: EmailMessage) -> str:
 
 def _body(message: EmailMessage, told: list[str]) -> Iterator[tuple[str, str]]:
     """Locator and text of each page; what to know of them is added to `told`."""
-    body = message.get_body(("plain", "html"))
+    body = message.get_body(_FORMS)
     if body is None:
         return
     if body.get_content_type() == "text/html":
@@ -154,7 +156,7 @@ def _content(part: MIMEPart) -> bytes:
 
 
 def _attachments(message: EmailMessage) -> Iterator[Attachment]:
-    for number, part in enumerate(_attached(message, message.get_body(("plain", "html"))), 1):
+    for number, part in enumerate(_attached(message, message.get_body(_FORMS)), 1):
         if number > MOST_ATTACHMENTS:
             raise Refused("unsupported", f"It has more than {MOST_ATTACHMENTS} attachments.")
         if part.get_content_type() == "message/rfc822":

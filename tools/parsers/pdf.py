@@ -19,7 +19,7 @@ from storage.records import Page
 from tools.parsers.pdf_integrity import Findings, examine, examine_encrypted
 from tools.parsers.pdf_labels import locators
 from tools.parsers.pdf_look import guessed_letters, is_picture, shows_something, with_annotations
-from tools.parsers.pdf_text import UNKNOWN, Writing
+from tools.parsers.pdf_text import UNKNOWN, Writing, opened_text
 from tools.parsers.result import (
     HOW_TO_UNLOCK,
     MAX_PAGES,
@@ -260,7 +260,7 @@ def _page(
 
 
 def _text(page: pypdfium2.PdfPage) -> str:
-    textpage = page.get_textpage()
+    textpage = opened_text(page)
     try:
         return Writing(textpage).text
     finally:

@@ -15,6 +15,7 @@ from PIL import Image, ImageChops, ImageStat
 from tools.parsers.drawing import Box, Order, Picture
 from tools.parsers.pdf_boxes import Sheet
 from tools.parsers.pdf_look import with_annotations
+from tools.parsers.pdf_text import opened_text
 
 MOST_PIXELS = 12_000_000
 MOST_SIDE = 20_000
@@ -68,7 +69,7 @@ def _opened(data: bytes, number: int, password: str) -> Iterator[pypdfium2.PdfPa
 
 def _drawn(page: pypdfium2.PdfPage, order: Order, *, only_as_read: bool) -> Picture | None:
     """The picture; None if another text stands on the page than the one that is stored."""
-    textpage = page.get_textpage()
+    textpage = opened_text(page)
     try:
         sheet = Sheet(page, textpage)
         if only_as_read and sheet.text != order.text:

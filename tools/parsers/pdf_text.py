@@ -4,6 +4,7 @@ Both come from one walk, so that what is marked on a picture of the page is what
 text. Where characters stand on the page is told by `tools.parsers.pdf_boxes`.
 """
 
+import math
 import re
 from functools import cached_property
 
@@ -15,8 +16,42 @@ from tools.parsers.result import clean
 
 UNKNOWN = "\ufffd"
 """Stands for a sign that cannot be made out."""
+_LOOKED_AT = 24
+"""Characters by which it is told how a page is turned, about."""
+_ASKEW = 10
+"""Degrees."""
 _HYPHEN = "\ufffe"  # pdfium's, at the end of a line; it leaves the line break out
 _OTHER_LENGTH = re.compile(f"\r\n|{_HYPHEN}")
+
+
+def opened_text(page: pypdfium2.PdfPage) -> pypdfium2.PdfTextPage:
+    """The text of a page as pdfium has it, first line first; close it.
+
+    pdfium begins with the last line where lines run downwards on the page as it is shown; turned
+    upright, they come in their order. Where characters stand is told without the turning.
+    """
+    textpage = page.get_textpage()
+    rotation = page.get_rotation()
+    if not _runs_downwards(textpage, rotation):
+        return textpage
+    textpage.close()
+    page.set_rotation((rotation + 270) % 360)
+    try:
+        return page.get_textpage()
+    finally:
+        page.set_rotation(rotation)
+
+
+def _runs_downwards(textpage: pypdfium2.PdfTextPage, rotation: int) -> bool:
+    """Whether most of a page is turned clockwise, by a quarter, as it is shown."""
+    count = textpage.count_chars()
+    drawn = downwards = 0
+    for index in range(0, count, count // _LOOKED_AT + 1):
+        if pdfium.FPDFText_IsGenerated(textpage, index) == 0:
+            drawn += 1
+            turned = math.degrees(pdfium.FPDFText_GetCharAngle(textpage, index)) + rotation
+            downwards += abs(turned % 360 - 90) < _ASKEW
+    return downwards > drawn / 2
 
 
 class Writing:
