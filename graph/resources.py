@@ -130,6 +130,7 @@ class Resources:
             self.runs,
             self.feedback,
             ports.buckets.state,
+            self.extractions,
             lambda thread_id: self.saver().delete_thread(thread_id),
             lease_seconds=self.settings.lease_seconds,
         )

@@ -9,18 +9,21 @@ and by which run.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from storage.audit import Event, new_event
+from storage.extractions import ExtractionStore
+from storage.extractions import sha256_of as sha256_of_table
 from storage.feedback import FeedbackStore
 from storage.fence import sealed
 from storage.holding import has_begun, held, stop_begun
 from storage.keys import key
 from storage.ports import Action, Blobs, Item, Put, VersionIs
-from storage.recordings import MODEL, TOOL
 from storage.recordings import forget as forget_recordings
-from storage.records import Answer, Erased, Run
+from storage.recordings import recorded
+from storage.records import Answer, Erased, Extraction, Run
 from storage.run_layout import Decided, Kept, interrupt_item
 from storage.runs import RunStore
 from storage.wording import Wording
@@ -64,6 +67,8 @@ class _Lost:
     changes: dict[str, Any]
     items: list[Action]
     parts: list[str]
+    table: Extraction | None = None
+    """Its table without the rows of the document, if it had any."""
 
 
 class Clearing:
@@ -74,11 +79,12 @@ class Clearing:
         runs: RunStore,
         feedback: FeedbackStore,
         recorded: Blobs,
+        tables: ExtractionStore,
         delete_thread: Callable[[str], None],
         *,
         lease_seconds: float,
     ) -> None:
-        """Take the runs, what people thought of them, and where their recordings lie.
+        """Take the runs, what people thought of them, and where recordings and tables lie.
 
         `delete_thread` deletes the checkpoints of a thread; `lease_seconds` is how long one that
         drives a run may not know yet that it has lost it.
@@ -87,11 +93,16 @@ class Clearing:
         self._runs = runs
         self._feedback = feedback
         self._recorded = recorded
+        self._tables = tables
         self._delete_thread = delete_thread
 
     def began(self, thread_id: str) -> list[Run]:
         """Return the runs of a thread that may hold text of it: not those still to begin."""
         return [run for run in self._runs.of_thread(thread_id) if has_begun(run) or run.ended]
+
+    def tables(self, runs: Iterable[Run], document_id: str) -> int:
+        """Return how many of the runs have made a table with rows of a document."""
+        return sum(self._tables.without(run, document_id) is not None for run in runs)
 
     def clear(self, thread_id: str, subject: Subject, forget: Callable[[list[str]], None]) -> None:
         """Empty a conversation, and take out of its runs what they hold; safe to repeat.
@@ -125,6 +136,8 @@ class Clearing:
                 document_id=subject.document_id, by=subject.by, at=time.time(), parts=lost.parts
             )
             about: dict[str, Any] = {"document": mark.document_id, "by": mark.by}
+            if lost.table:
+                about["table"] = lost.changes["table_sha256"]
             event = new_event(run_id, kept.run.epoch, "erased", parts=lost.parts, **about)
             changes = {
                 **lost.changes,
@@ -133,13 +146,14 @@ class Clearing:
             }
             return kept.changed(due_at=0, **changes), [event]
 
-        items = self.lost(self._runs.kept(run_id), subject).items
-        try:
+        lost = self.lost(self._runs.kept(run_id), subject)
+        if lost.table:
+            self._tables.put(run_id, lost.table)
+        with suppress(_Nothing):
             self._runs.change(run_id, change)
-        except _Nothing:
-            return
-        for each in items:
+        for each in lost.items:
             self._runs.table.transact([each])
+        self._tables.keep_only(run_id, self._runs.kept(run_id).run.table_sha256)
         forget_recordings(self._runs.table, self._recorded, run_id)
 
     def lost(self, kept: Kept, subject: Subject) -> _Lost:
@@ -151,6 +165,10 @@ class Clearing:
         if subject.answer_goes(run.answer):
             changes["answer"] = None
         parts += changes
+        table = self._tables.without(run, subject.document_id)
+        if table:
+            changes["table_sha256"] = sha256_of_table(table)
+            parts.append("table")
         items: list[Action] = []
         for part, found in (
             ("approvals", self._approvals(run.id, subject)),
@@ -161,7 +179,7 @@ class Clearing:
             parts += [part] if found else []
         if self._has_recorded(run.id):
             parts.append("recordings")
-        return _Lost(changes, items, parts)
+        return _Lost(changes, items, parts, table)
 
     def _approvals(self, run_id: str, subject: Subject) -> list[Action]:
         """Return what takes the document out of what people were asked, and decided."""
@@ -189,14 +207,18 @@ class Clearing:
 
     def _comments(self, run_id: str, subject: Subject) -> list[Action]:
         """Return what takes the document out of what people thought."""
-        of = self._feedback.of(run_id)
-        return [self._feedback.blank(each) for each in of if subject.goes(each.comment)]
+        of, cells = self._feedback.of(run_id), self._feedback.corrections(run_id)
+        return [
+            *(self._feedback.blank(each) for each in of if subject.goes(each.comment)),
+            *(
+                self._feedback.drop(each)
+                for each in cells
+                if each.document_id == subject.document_id or subject.goes(each.model_dump())
+            ),
+        ]
 
     def _has_recorded(self, run_id: str) -> bool:
-        pk = key("run", run_id)
-        rows = (self._runs.table.query(pk, prefix=f"{kind}/", limit=1) for kind in (MODEL, TOOL))
-        kept = any(next(found, None) for found in rows)
-        return kept or next(self._recorded.list(f"{pk}/", limit=1), None) is not None
+        return any(recorded(self._runs.table, self._recorded, run_id))
 
 
 def _why(subject: Subject) -> str:

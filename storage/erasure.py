@@ -44,6 +44,8 @@ class Survey:
     runs: Sequence[Run]
     """Of these conversations; those that have not ended are cancelled."""
     answers: int
+    tables: int
+    """Of which rows go."""
     memories: int
     deliverables: Sequence[str]
     """What is published and quotes it, each in words; it is kept."""
@@ -107,6 +109,7 @@ class Erasure:
             threads=threads,
             runs=runs,
             answers=sum(subject.answer_goes(run.answer) for run in runs),
+            tables=self._clearing.tables(runs, document_id),
             memories=self._memory.count(subject.goes),
             deliverables=self._quoting(subject),
             inside=[*map(self._named, document.attachments)],
@@ -126,6 +129,8 @@ class Erasure:
                 f"recorded responses, {_count(survey.answers, 'answer')}. These conversations "
                 "begin anew."
             )
+            if survey.tables:
+                lines.append(f"{_count(survey.tables, 'table')} of theirs will lack its row.")
             lines.append(f"The runs are {_named([run.id for run in survey.runs])}.")
         if live:
             lines.append(f"Not ended, and cancelled first: {_named(live)}.")

@@ -27,9 +27,8 @@ class ExtractionStore:
 
     def put(self, run_id: str, table: Extraction) -> str:
         """Keep the table of a run; return its hash."""
-        data = table.model_dump_json().encode()
-        sha256 = hashlib.sha256(data).hexdigest()
-        self._blobs.put(_name(run_id, sha256), data)
+        sha256 = sha256_of(table)
+        self._blobs.put(_name(run_id, sha256), _bytes(table))
         return sha256
 
     def get(self, run_id: str, sha256: str) -> Extraction:
@@ -47,6 +46,24 @@ class ExtractionStore:
             raise Tampered(f"The table of run {run_id} is not what was recorded.")
         return Extraction.model_validate_json(data)
 
+    def without(self, run: Run, document_id: str) -> Extraction | None:
+        """Return the table of a run without the rows of a document; None: it has none."""
+        try:
+            table = self.get(run.id, run.table_sha256) if run.table_sha256 else None
+        except NotFound:
+            return None
+        rows = [row for row in table.rows if row.document_id != document_id] if table else []
+        if table is None or len(rows) == len(table.rows):
+            return None
+        return table.model_copy(update={"rows": rows})
+
+    def keep_only(self, run_id: str, sha256: str) -> None:
+        """Delete what tables a run has beside one; empty: all."""
+        for info in list(self._blobs.list(_name(run_id, ""))):
+            if info.key != _name(run_id, sha256):
+                self._blobs.delete(info.key)
+        self._cached.cache_clear()
+
     def with_table(self, run: Run) -> Run:
         """Return a run with the table that it has made; one that was erased is left out."""
         if not run.table_sha256:
@@ -57,18 +74,24 @@ class ExtractionStore:
             return run
 
     def verify(self, run: Run) -> str:
-        """Return what is wrong with the table of a run, read anew; empty: nothing.
-
-        A table that was erased is no other table.
-        """
+        """Return what is wrong with the table of a run, read anew; empty: nothing."""
         try:
             if run.table_sha256:
                 self._load(run.id, run.table_sha256)
         except NotFound:
-            return ""
+            return "the table is missing"
         except (Tampered, ValueError):
             return "the table is not what was recorded"
         return ""
+
+
+def sha256_of(table: Extraction) -> str:
+    """Return the hash by which a table is named."""
+    return hashlib.sha256(_bytes(table)).hexdigest()
+
+
+def _bytes(table: Extraction) -> bytes:
+    return table.model_dump_json().encode()
 
 
 def _name(run_id: str, sha256: str) -> str:

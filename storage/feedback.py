@@ -10,7 +10,7 @@ from typing import Literal
 from storage.audit import digest
 from storage.errors import ConditionFailed
 from storage.keys import key
-from storage.ports import Absent, Item, Put, Table
+from storage.ports import Absent, Delete, Item, Put, Table
 from storage.records import CellValue, Correction, Feedback, Identity, readable
 
 
@@ -56,6 +56,11 @@ class FeedbackStore:
         """Return the feedback on a run, oldest first."""
         found = [Feedback.model_validate(i.body) for i in self._table.query(key("run", run_id))]
         return sorted(found, key=lambda each: each.created_at)
+
+    def drop(self, correction: Correction) -> Delete:
+        """Return the action that removes a correction."""
+        at = key("cells", correction.run_id), key(correction.id)
+        return Delete(*at, table="feedback")
 
     def correct(
         self,

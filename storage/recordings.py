@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from storage.audit import digest
 from storage.errors import ConditionFailed, LeaseLost
 from storage.keys import key
-from storage.ports import Absent, Blobs, Item, Table, VersionIs
+from storage.ports import Absent, Blobs, Item, Key, Table, VersionIs
 from storage.records import Usage
 
 MODEL: Final = "m"
@@ -112,15 +112,20 @@ class Recordings:
         return f"{kind}/{key(task, self._round, ordinal)}"
 
 
-def forget(table: Table, blobs: Blobs, run_id: str) -> bool:
-    """Delete all that a run has recorded, which has ended; return whether there was anything."""
+def recorded(table: Table, blobs: Blobs, run_id: str) -> tuple[list[Key], list[str]]:
+    """Return the items, and the objects, that a run has recorded; its tables are none of them."""
     pk = key("run", run_id)
-    keys = [(pk, i.sk) for kind in (MODEL, TOOL) for i in table.query(pk, prefix=f"{kind}/")]
-    table.batch_write((), keys)
-    objects = [info.key for info in blobs.list(f"{pk}/")]
+    items = [(pk, i.sk) for kind in (MODEL, TOOL) for i in table.query(pk, prefix=f"{kind}/")]
+    objects = [info.key for info in blobs.list(f"{pk}/") if "/" not in info.key[len(pk) + 1 :]]
+    return items, objects
+
+
+def forget(table: Table, blobs: Blobs, run_id: str) -> None:
+    """Delete all that a run has recorded, which has ended."""
+    items, objects = recorded(table, blobs, run_id)
+    table.batch_write((), items)
     for name in objects:
         blobs.delete(name)
-    return bool(keys or objects)
 
 
 def spent(table: Table, run_id: str) -> tuple[Usage, float]:

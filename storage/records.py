@@ -305,8 +305,8 @@ class Erased(Record):
     at: float
     """Seconds since the epoch."""
     parts: list[str]
-    """Of its record: question, input, answer, error, approvals, outcomes, feedback; and what was
-    kept beside it: recordings."""
+    """Of its record: question, input, answer, table (the rows of the document), error, approvals,
+    outcomes, feedback; and what was kept beside it: recordings."""
 
 
 class Run(Record):

@@ -135,7 +135,10 @@ def _compare_end(
     gone = run.answer is None and "answer" in erased
     if last.data.get("answer", "") != said and not gone:
         return FirstBad(seq=last.seq, where="answer", why="the answer is not what was recorded")
-    if last.data.get("table", "") != run.table_sha256:
+    tables = [
+        e.data["table"] for e in events if e.kind in ("ended", "erased") and "table" in e.data
+    ]
+    if (tables[-1] if tables else "") != run.table_sha256:
         return FirstBad(seq=last.seq, where="table", why="the table is not the one recorded")
     # A text that was erased is no other text.
     if run.error and last.data.get("reason") != digest(run.error):

@@ -215,6 +215,30 @@ class TestConversations:
         assert desk.runs.get(other.id) == other
         assert desk.audit.verify(other.id).erased == []
 
+    def test_a_table_is_left_without_its_row(
+        self, desk: Orchestrator, lease: Document, settings: Settings
+    ) -> None:
+        supply = desk.documents.list()[0]
+        law = {"law": {"type": "string", "description": "Which law governs it?"}}
+        rent = {"rent": {"type": "string", "description": "What is the monthly rent?"}}
+        schema = {"type": "object", "properties": law | rent}
+        run = desk.extract(schema, documents=[supply.id, lease.id])
+        assert "objects/state" in found(settings, CANARY)
+        desk.feedback.correct(run.id, lease.id, "rent", f"It is {CANARY}.")
+        erasing = desk.documents.erase(lease.id)
+        assert "1 table of theirs will lack its row." in asked(erasing)
+        assert approve(desk, erasing).status == "success"
+        assert found(settings, CANARY) == set()
+
+        left = desk.runs.get(run.id)
+        assert left.table
+        assert [row.document_id for row in left.table.rows] == [supply.id]
+        assert left.table.rows[0].cells["law"].value == "Bavaria"
+        verdict = desk.audit.verify(run.id)
+        assert (verdict.ok, verdict.erased) == (True, ["feedback", "recordings", "table"])
+        desk.resources.extractions.keep_only(run.id, "")
+        assert not desk.audit.verify(run.id).ok  # nothing says that all of it went
+
     def test_a_run_at_work_is_cancelled_and_what_it_still_writes_is_nothing(
         self, open_desk: OpenDesk, settings: Settings
     ) -> None:
