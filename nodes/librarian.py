@@ -6,7 +6,8 @@ up is added: parties, dates and titles stand there, and no query finds them well
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any
 
 from langchain_core.messages import ToolMessage
 from langgraph.runtime import Runtime
@@ -17,6 +18,7 @@ from nodes.models import messages_for
 from nodes.state import DeskState, Focus, PlanReply, plan_of
 from nodes.tool_loop import Step, tool_step
 from storage.records import Document, Passage
+from tools.cards import brief
 from tools.passages import Span
 from tools.passages import passages as cut
 from tools.search import Hit
@@ -26,7 +28,8 @@ MOST_DOCUMENTS = 4
 OPENING_CHARS = 2_500
 """How much of the beginning of a document goes with what was found in it."""
 OPENING_PAGES = 4
-LISTED = 50
+LISTED = 30
+"""Documents that the model is told of before it searches."""
 
 
 async def librarian(state: DeskState, runtime: Runtime[Context]) -> Command[str]:
@@ -35,7 +38,7 @@ async def librarian(state: DeskState, runtime: Runtime[Context]) -> Command[str]
     plan = plan_of(state)
     payload = {
         "question": plan.question,
-        "documents": await asyncio.to_thread(_listed, context, plan.document_ids),
+        "documents": await asyncio.to_thread(_listed, context, plan),
         "limited_to": plan.document_ids,
     }
     step = await tool_step("librarian", TOOLS, state, runtime, messages_for("librarian", payload))
@@ -47,9 +50,13 @@ async def librarian(state: DeskState, runtime: Runtime[Context]) -> Command[str]
     return Command(update={"passages": found}, goto="supervisor")
 
 
-def _listed(context: Context, document_ids: Sequence[str]) -> list[dict[str, str]]:
-    documents = [d for d in context.library.in_scope(document_ids) if d.pages]
-    return [{"id": d.id, "name": d.name} for d in documents[:LISTED]]
+def _listed(context: Context, plan: PlanReply) -> list[dict[str, Any]]:
+    """List documents with what their cards say, those first that the question is likely about."""
+    library = context.library
+    readable = [d for d in library.in_scope(plan.document_ids) if d.pages]
+    listed = library.likeliest(plan.question, readable)[:LISTED]
+    cards = library.cards(listed)
+    return [{"id": d.id, "name": d.name, **brief(cards[d.id])} for d in listed]
 
 
 def _found(context: Context, plan: PlanReply, focus: Focus, step: Step) -> list[Passage]:

@@ -91,10 +91,11 @@ def tokens(text: str) -> list[str]:
     joined = re.sub(r"\b(\d{1,2})[-‐–—\s]?([KQFkqf])\b", r"\1\2", text)
     joined = re.sub(r"\b([SFsf])[-‐–—](\d)\b", r"\1\2", joined)
     joined = re.sub(r"(?i)\be-?mail", "email", joined)
-    return [_singular(word) for word in words(joined)]
+    return [token(word) for word in words(joined)]
 
 
-def _singular(word: str) -> str:
+def token(word: str) -> str:
+    """Return a word in lower case as kinds are compared: "policies" is "policy"."""
     if len(word) > 4 and word.endswith("ies"):
         return f"{word[:-3]}y"
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):

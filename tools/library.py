@@ -254,6 +254,12 @@ class Library:
                 kept[document.sha256] = card
         return {document.id: kept[document.sha256] for document in documents}
 
+    def likeliest(self, query: str, documents: Sequence[Document]) -> list[Document]:
+        """Return documents in the order given, but those first that a query is likely about."""
+        self.refresh()
+        rank = {each: number for number, each in enumerate(self._index.likely(query))}
+        return sorted(documents, key=lambda document: rank.get(document.id, len(rank)))
+
     def wanted(self, wanted: Wanted) -> list[Document]:
         """Return the documents whose cards say what is wanted, oldest first.
 

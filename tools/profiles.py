@@ -83,7 +83,7 @@ class Wanted:
         )
 
     def _kind(self) -> set[str]:
-        found = set(kinds.tokens(self.kind)) - names.SMALL
+        found = set(kinds.tokens(self.kind)) - names.SMALL - names.LEGAL
         if not found:
             raise InvalidInput(
                 f"{self.kind!r} names no kind: give words, as in 'supply agreement'."

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tools import names
+from tools import kinds, names
 from tools.profiles import Profile, Wanted
 from tools.questions import Asked, read
 
@@ -302,9 +302,30 @@ class Router:
             else:
                 shares.append(1 / 2 ** (rank + 1))
         return [
-            Choice(self._profiles[match.at].document_id, share, asked.without(match.said))
+            Choice(self._profiles[match.at].document_id, share, self._left(asked, match))
             for match, share in zip(chosen, shares, strict=True)
         ]
+
+    def _left(self, asked: Asked, match: _Match) -> str:
+        """Return what to look for in a document: what is asked, without what led to it.
+
+        Its name and the name of its kind stand everywhere in it and say nothing there. A word of
+        the kind that stands alone is left: "Is the license in the License Agreement exclusive?"
+        """
+        if match.by_name < _SURE:
+            return asked.text
+        said, run = match.said, 0
+        own = self._profiles[match.at].kinds | self._profiles[match.at].called
+        for at, word in enumerate([*(each.word for each in asked.words), ""]):
+            if kinds.token(word) in own:
+                run |= 1 << at
+            elif word not in names.SMALL:
+                alone = run.bit_count() == 1 and not kinds.ENDS.fullmatch(
+                    asked.words[run.bit_length() - 1].word
+                )
+                said |= 0 if alone else run
+                run = 0
+        return asked.without(said)
 
 
 def _together(found: Sequence[_Said]) -> tuple[float, int]:

@@ -255,15 +255,15 @@ class Index:
             among = [each for each in documents if each in matching] if documents else matching
         if limit < 1 or not _terms(query) or (wanted and not among):
             return []
-        if len(among) == 1:
-            return _passages(view, _terms(query), among, limit)
-
-        def weigh(documents: Sequence[str]) -> dict[str, float]:
-            return _points(view, _terms(query), documents)
-
-        chosen = view.router.choose(query, weigh, among)
+        chosen = _chosen(view, query, among)
         found = [_found(view, query, choice, limit) for choice in chosen]
         return _shared_out(found, [choice.share for choice in chosen], limit)
+
+    def likely(self, query: str) -> list[str]:
+        """Return the few documents that a query is most likely about, the likeliest first."""
+        if not _terms(query):
+            return []
+        return [choice.document_id for choice in _chosen(self._now(), query, ())]
 
     def _drop(self, writer: Any, document_id: str) -> None:
         """Write everything anew but one document, as part of the writer's next commit."""
@@ -399,6 +399,15 @@ def _passages(view: _View, terms: Sequence[str], documents: Sequence[str], limit
         hits.append(Hit(**values, score=round(score, 4)))
     hits.sort(key=lambda hit: (-hit.score, hit.document_id, hit.page, hit.start))
     return hits[:limit]
+
+
+def _chosen(view: _View, query: str, among: Sequence[str]) -> list[Choice]:
+    """Choose the documents in which to look: by their cards, then by their passages."""
+
+    def weigh(documents: Sequence[str]) -> dict[str, float]:
+        return _points(view, _terms(query), documents)
+
+    return view.router.choose(query, weigh, among)
 
 
 def _points(view: _View, terms: Sequence[str], documents: Sequence[str]) -> dict[str, float]:
