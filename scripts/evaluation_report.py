@@ -1,10 +1,11 @@
 """The report of an evaluation: one HTML file that needs nothing else, with pictures of the misses.
 
 It holds the table, the rules in short, and for each miss the question, what was expected and what
-was quoted, with the page of each. Everything in it is the text of strangers and is escaped. Its
-size is bounded, and it says what was left out.
+was quoted, with a picture of the page of each, or its text where a page cannot be drawn. Everything
+in it is the text of strangers and is escaped. Its size is bounded, and it says what was left out.
 """
 
+import base64
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,12 +22,14 @@ from scripts.evaluate import Evaluation
 from scripts.evaluation_misses import Miss, Pages, Place, misses
 from scripts.evaluation_table import HEADINGS, POOLS, Rows, cells
 from scripts.scoring import COUNTED, LONGEST
-from storage.errors import InvalidInput
+from storage.errors import AffidavitError, InvalidInput
 
 MOST_MISSES: Final = 400
 """Misses that are listed."""
 MOST_SHOWN: Final = 60
 """Misses whose pages are shown."""
+_SCALE: Final = 1.0
+"""Pixels of a point in the pictures: to be read, and some 60 KB each."""
 _AROUND: Final = 700
 """Characters of a page's text before and behind what is marked."""
 
@@ -114,7 +117,7 @@ def _html(evaluation: Evaluation, rows: Rows, found: Sequence[Miss]) -> Iterator
     for category, of_category in groupby(found[:MOST_MISSES], key=lambda m: m.case.category):
         yield f"<h2>{escape(category)}</h2>"
         for miss in of_category:
-            yield from _miss(miss, pages if id(miss) in shown else None)
+            yield from _miss(evaluation.desk, miss, pages if id(miss) in shown else None)
     yield "</html>\n"
 
 
@@ -150,7 +153,7 @@ def _table(rows: Rows) -> Iterator[str]:
     yield "</tr></table></div>"
 
 
-def _miss(miss: Miss, pages: Pages | None) -> Iterator[str]:
+def _miss(desk: Orchestrator, miss: Miss, pages: Pages | None) -> Iterator[str]:
     case = miss.case
     yield f"<article><h3>{escape(case.document)} <small>{_KINDS[miss.kind]}</small></h3>"
     yield f"<p>{escape(miss.asked.question)}</p>"
@@ -164,7 +167,7 @@ def _miss(miss: Miss, pages: Pages | None) -> Iterator[str]:
     if not case.quotes:
         yield "<p>Nothing was quoted: it was said that the document does not say.</p>"
     if pages is not None:
-        yield from _figures(miss, pages(miss.asked.document_id))
+        yield from _figures(desk, miss, pages(miss.asked.document_id))
     yield "</article>"
 
 
@@ -173,7 +176,7 @@ def _quoted(cls: str, label: str, text: str) -> str:
     return f'<blockquote class="{cls}"><small>{escape(label)}</small><br>{flat}</blockquote>'
 
 
-def _figures(miss: Miss, pages: Sequence[str]) -> Iterator[str]:
+def _figures(desk: Orchestrator, miss: Miss, pages: Sequence[str]) -> Iterator[str]:
     """Yield the first page of what was expected and of what was quoted, once if it is one."""
     expected = [place for place in miss.expected if place]
     shown: dict[int, list[str]] = {}
@@ -183,7 +186,19 @@ def _figures(miss: Miss, pages: Sequence[str]) -> Iterator[str]:
     for page, labels in shown.items():
         marks = [p for p in (*expected, *miss.quoted) if p.page == page]
         yield f"<figure><figcaption>Page {page}: {' and '.join(labels)}</figcaption>"
-        yield f"{_text(pages[page - 1], marks)}</figure>"
+        yield _picture(desk, miss.asked.document_id, marks) or _text(pages[page - 1], marks)
+        yield "</figure>"
+
+
+def _picture(desk: Orchestrator, document_id: str, marks: Sequence[Place]) -> str:
+    """Return the picture of a page with what is marked; nothing where it cannot be drawn."""
+    spans = [(mark.start, mark.end) for mark in marks]
+    try:
+        drawn = desk.documents.drawn(document_id, marks[0].page, marks=spans, scale=_SCALE)
+    except AffidavitError:
+        return ""
+    data = base64.b64encode(drawn.png).decode()
+    return f'<img alt="The page" loading="lazy" src="data:image/png;base64,{data}">'
 
 
 def _text(text: str, marks: Sequence[Place]) -> str:
