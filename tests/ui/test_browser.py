@@ -154,7 +154,7 @@ def test_upload_ask_read_the_page_and_give_an_opinion(
 
     ask(page, given.question)
     says(page, "Every statement proven by its quote")
-    page.get_by_role("button", name="lease.txt, p.").click()
+    page.get_by_role("button", name="lease.txt, line").click()
     marked = page.locator("mark")
     expect(marked).to_contain_text(given.quote)
     expect(marked).to_be_in_viewport()
