@@ -7,18 +7,49 @@ alone, and a person sees where to look.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from nodes.reading import Excerpt, Quote, quotes
+from nodes.reading import SAYS, Excerpt, Quote, quotes
 from nodes.reading_places import whose_law
 from nodes.reading_question import read_question
 from tools.cell_values import iso_dates, numbers, tidy
-from tools.openings import AMOUNT
+from tools.openings import AMOUNT, DATE
+from tools.values import party_names
 
 Payload = dict[str, Any]
 Filled = tuple[list[str], list[Quote]]
 """The values of a cell, and the quotes that give them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is asked, and where it may be answered."""
+
+    name: str
+    """In words: "agreementDate" is "agreement date"."""
+    kind: str
+    asks: str
+    options: Sequence[str]
+    excerpts: Sequence[Excerpt]
+    """What was found for it, best first, then how the document opens and ends."""
+    openings: Sequence[Excerpt]
+    """How the document opens, a page in one piece: a name may run over from passage to passage."""
+
+    @property
+    def questions(self) -> Sequence[str]:
+        """What it asks as questions: in its own words, and by its name alone."""
+        plain = f"What is the {self.name}?"
+        if not self.asks or self.asks.lower() == self.name:
+            return [plain]
+        own = self.asks if self.asks.endswith("?") else f"{self.name}: {self.asks}"
+        return [own, plain]
+
+    def is_about(self, kind: str) -> bool:
+        """Say whether it asks a question of a kind."""
+        return any(read_question(each).kind == kind for each in (*self.questions, self.asks))
+
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+")
 _PARTIES: Final = re.compile(
@@ -29,121 +60,207 @@ _PLACE: Final = re.compile(
     r"|choice of laws?|laws? (?:that|which|of which|governing|by which))\b",
     re.IGNORECASE,
 )
+_ENDS: Final = re.compile(
+    r"\b(?:expir|terminat|end(?:s|ing)?\b|until|through|lapse)", re.IGNORECASE
+)
+_BEGINS: Final = re.compile(r"\b(?:effect|commenc|begin|start|in\s+force)", re.IGNORECASE)
+_CALLED: Final = re.compile(r"\s*\([^()]*\)")
+_BEFORE: Final = 80
+"""Characters before a date in which it is said what begins or ends."""
+_STOP: Final = re.compile(r"[.!?;]\s")
+_BEHIND: Final = 300
+"""Characters behind a quote in which its sentence may go on to a date."""
 _MADE: Final = "On which date was it made?"
 _WHO: Final = "Who are the parties?"
-_NAME_ENDS: Final = re.compile(
-    r"\s*(?:[(“\"]|,?\s+(?:an?\s|having\b|located\b|with\s|whose\b|organi[sz]ed\b|incorporated\b"
-    r"|formed\b|doing\s|duly\b|at\s|company\s+number|residing\b|formerly\b|d/b/a\b|for\s)"
-    r"|,\s(?!(?:Inc|LLC|L\.|Ltd|Limited|Corp|LP|LLP|PLC|S\.|N\.|N\.A|GmbH|AG|Co)\b))",
-)
+MOST_NAMES: Final = 10
+_DOUBT: Final = -4.0
+"""From which log-odds on a quote is looked at for whose law it speaks of."""
+_ALIAS: Final = re.compile(r"\s+\([A-Z]\w*(?:\s[A-Z]\w*)?\)$")
+_SAID: Final = re.compile(r"\b(?:may|shall|is|are|was|be|been|referred|hereby)\b")
+_STAMP: Final = re.compile(r"\W*(?:source|filed|exhibit)\b", re.IGNORECASE)
 
 
 def row(payload: Payload) -> Payload:
     """Fill in `RowReply`: a cell for each field."""
     passages = {passage["number"]: passage for passage in payload["passages"]}
     cells = []
-    for field in payload["fields"]:
-        excerpts = _excerpts(field, passages)
-        values, found = _FILL[field["kind"]](field, excerpts)
+    for given in payload["fields"]:
+        field = _field(given, passages)
+        values, found = _FILL[field.kind](field)
         cited = [{"page": passages[int(q.excerpt)]["page"], "quote": q.text} for q in found]
-        cells.append({"field": field["name"], "values": values, "quotes": cited})
+        cells.append({"field": given["name"], "values": values, "quotes": cited})
     return {"cells": cells}
 
 
-def _excerpts(field: Payload, passages: dict[int, Payload]) -> list[Excerpt]:
-    """Return what was found for a field, best first, and then how the document opens and ends."""
-    own = [n for n in field["passages"] if n in passages]
-    around = [n for n, p in passages.items() if n not in own and p.get("opens")]
+def _field(given: Payload, passages: dict[int, Payload]) -> Field:
+    opens: dict[int, list[int]] = {}
+    for number, passage in passages.items():
+        if passage.get("opens"):
+            opens.setdefault(passage["page"], []).append(number)
+    own = [n for n in given["passages"] if n in passages]
+    around = [n for numbers in opens.values() for n in numbers]
     last = [max(passages, key=lambda n: (passages[n]["page"], n))] if passages else []
-    order = dict.fromkeys([*own, *around, *last])
-    return [Excerpt(str(n), passages[n]["text"], bool(passages[n].get("opens"))) for n in order]
+    return Field(
+        name=" ".join(_CAMEL.sub(" ", given["name"]).split()).lower(),
+        kind=given["kind"],
+        asks=str(given.get("asks") or "").strip(),
+        options=given.get("options", ()),
+        excerpts=[
+            Excerpt(str(n), passages[n]["text"], bool(passages[n].get("opens")))
+            for n in dict.fromkeys([*own, *around, *last])
+        ],
+        openings=[
+            Excerpt(str(numbers[0]), "\n".join(passages[n]["text"] for n in numbers), True)
+            for numbers in opens.values()
+        ],
+    )
 
 
-def _named(field: Payload) -> str:
-    """Return the name of a field in words: "agreementDate" is "agreement date"."""
-    return " ".join(_CAMEL.sub(" ", field["name"]).split()).lower()
-
-
-def _question(field: Payload) -> str:
-    """Return what a field asks, as a question."""
-    name, asks = _named(field), str(field.get("asks") or "").strip()
-    if not asks or asks.lower() == name:
-        return f"What is the {name}?"
-    return asks if asks.endswith("?") else f"{name}: {asks}"
-
-
-def _asked(field: Payload, kind: str) -> bool:
-    """Say whether a field asks a question of a kind: by its name, or by what it says of itself."""
-    said = (f"What is the {_named(field)}?", str(field.get("asks") or ""))
-    return any(read_question(each).kind == kind for each in said)
-
-
-def _date(field: Payload, excerpts: Sequence[Excerpt]) -> Filled:
-    asked = _MADE if _asked(field, "made") else _question(field)
-    if asked != _MADE and not read_question(asked).when:
-        asked = f"When? {asked}"
-    found = quotes(asked, excerpts)
-    for quote in found:
-        if held := iso_dates(quote.text):
-            return held[:1], [quote]
+def _date(field: Field) -> Filled:
+    if field.is_about("made"):
+        found = quotes(_MADE, field.excerpts)
+        held = [(day, quote) for quote in found for day in iso_dates(quote.text)]
+    else:
+        asked = field.questions[0]
+        asked = asked if read_question(asked).when else f"When? {asked}"
+        found = quotes(asked, field.excerpts)
+        held = list(_fitting(field, found))
+        if not held and _cues(field):
+            held = list(_fitting(field, quotes(asked, field.excerpts, says=_DOUBT)))
+    for day, quote in held[:1]:
+        return [day], [quote]
     return [], found[:1]
 
 
-def _number(field: Payload, excerpts: Sequence[Excerpt]) -> Filled:
-    found = quotes(_question(field), excerpts)
+def _fitting(field: Field, found: Sequence[Quote]) -> Iterator[tuple[str, Quote]]:
+    """Yield the dates in and behind some quotes that are of what is asked: a beginning, an end."""
+    wanted = _cues(field)
+    texts = {excerpt.id: excerpt.text for excerpt in field.excerpts}
+    for quote in found:
+        text = texts[quote.excerpt]
+        at = max(0, text.find(quote.text))
+        if _STAMP.match(text, text.rfind("\n", 0, at) + 1):
+            continue
+        behind = _STOP.search(text, at + len(quote.text), at + len(quote.text) + _BEHIND)
+        until = behind.start() if behind else at + len(quote.text) + _BEHIND
+        for start, end, day in _dated(text[at:until]):
+            inside = start < len(quote.text)
+            if (inside and not wanted) or any(_cued(text, at + start, at + end, wanted)):
+                whole = text[at : at + max(end, len(quote.text))]
+                yield day, Quote(quote.excerpt, whole, quote.score)
+
+
+def _dated(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in DATE.finditer(text):
+        for day in iso_dates(match[0]):
+            yield *match.span(), day
+
+
+def _cues(field: Field) -> Sequence[re.Pattern[str]]:
+    return [cue for cue in (_ENDS, _BEGINS) if cue.search(f"{field.name} {field.asks}")]
+
+
+def _cued(text: str, start: int, end: int, wanted: Sequence[re.Pattern[str]]) -> Iterator[bool]:
+    """Yield whether the words around a date say that something begins or ends then, as wanted."""
+    before = text[max(0, start - _BEFORE) : start]
+    called = _CALLED.match(text, end)
+    for cue in wanted:
+        other = _BEGINS if cue is _ENDS else _ENDS
+        yield _last(cue, before) > _last(other, before)
+        yield bool(called and cue.search(called[0]))
+
+
+def _last(cue: re.Pattern[str], text: str) -> int:
+    return max((match.end() for match in cue.finditer(text)), default=-1)
+
+
+def _number(field: Field) -> Filled:
+    found = quotes(field.questions[0], field.excerpts)
     for quote in found:
         amount = AMOUNT.search(quote.text)
         held = numbers(quote.text[amount.start() :]) if amount else numbers(quote.text)
-        whole = [n for n in held if field["kind"] == "number" or isinstance(n, int)]
-        if whole:
-            return [str(whole[0])], [quote]
+        fits = [n for n in held if field.kind == "number" or isinstance(n, int)]
+        if fits:
+            return [str(fits[0])], [quote]
     return [], found[:1]
 
 
-def _boolean(field: Payload, excerpts: Sequence[Excerpt]) -> Filled:
-    found = quotes(_question(field), excerpts, most=1)
+def _boolean(field: Field) -> Filled:
+    found = quotes(field.questions[0], field.excerpts, most=1)
     return (["true"], found) if found else ([], [])
 
 
-def _strings(field: Payload, excerpts: Sequence[Excerpt]) -> Filled:
-    if _PARTIES.search(f"{_named(field)} {field.get('asks')}"):
-        return _names(quotes(_WHO, excerpts, most=10))
-    found = quotes(_question(field), excerpts)
+def _strings(field: Field) -> Filled:
+    if _PARTIES.search(f"{field.name} {field.asks}"):
+        return _parties(field)
+    found = quotes(field.questions[0], field.excerpts)
     return [tidy(quote.text) for quote in found], found
 
 
-def _string(field: Payload, excerpts: Sequence[Excerpt]) -> Filled:
-    if field.get("options"):
-        return _option(field, excerpts)
-    said = f"{_named(field)} {field.get('asks')}"
-    found = quotes(_question(field), excerpts)
-    if _PLACE.search(said):
-        for quote in found:
-            if place := whose_law(quote.text):
-                return [place.name], [quote]
-    elif read_question(_question(field)).kind in ("parties", "named"):
-        values, named = _names(found[:1])
+def _string(field: Field) -> Filled:
+    if field.options:
+        return _option(field)
+    if _PLACE.search(f"{field.name} {field.asks}"):
+        return _place(field)
+    found = quotes(field.questions[0], field.excerpts)
+    if field.is_about("parties") or field.is_about("named"):
+        values, named = _names(found[:1], field.excerpts)
         return values[:1], named
     return [tidy(quote.text) for quote in found[:1]], found[:1]
 
 
-def _option(field: Payload, excerpts: Sequence[Excerpt]) -> Filled:
-    found = quotes(_question(field), excerpts)
+def _place(field: Field) -> Filled:
+    """Find whose law, or which place, is spoken of: where there is doubt, a law has to be."""
+    shown: list[Quote] = []
+    for says in (SAYS, _DOUBT):
+        for question in field.questions:
+            found = quotes(question, field.excerpts, says=says)
+            shown = shown or (found if says == SAYS else [])
+            for quote in found:
+                place = whose_law(quote.text, sure=says != SAYS)
+                if place:
+                    return [place.name], [quote]
+    return [], shown[:1]
+
+
+def _option(field: Field) -> Filled:
+    found = quotes(field.questions[0], field.excerpts)
     for quote in found:
-        for option in field["options"]:
+        for option in field.options:
             if re.search(rf"\b{re.escape(option)}\b", quote.text, re.IGNORECASE):
                 return [option], [quote]
     return [], found[:1]
 
 
-def _names(found: Sequence[Quote]) -> Filled:
+def _parties(field: Field) -> Filled:
+    """Name the parties; where a passage breaks off among them, of the whole opening."""
+    found = _names(quotes(_WHO, field.excerpts, most=MOST_NAMES), field.excerpts)
+    if len(found[0]) > 1:
+        return found
+    whole = _names(quotes(_WHO, field.openings, most=MOST_NAMES), field.openings)
+    return whole if len(whole[0]) > len(found[0]) else found
+
+
+def _names(found: Sequence[Quote], excerpts: Sequence[Excerpt]) -> Filled:
     """Return the bare names of those who are quoted, without the names defined for them."""
-    named = [(tidy(_NAME_ENDS.split(q.text, maxsplit=1)[0]).strip(" ,;:"), q) for q in found]
-    kept = [(name, quote) for name, quote in named if name]
-    return [name for name, _ in kept], [quote for _, quote in kept]
+    texts = {excerpt.id: excerpt.text for excerpt in excerpts}
+    named = [
+        (_ALIAS.sub("", tidy(name)), quote)
+        for quote in found
+        if not _stamped(quote, texts[quote.excerpt])
+        for name in party_names(quote.text)
+    ]
+    kept = [(name, quote) for name, quote in named if name and not _SAID.search(name)]
+    return [name for name, _ in kept], list(dict.fromkeys(quote for _, quote in kept))
 
 
-_FILL: Final[dict[str, Callable[[Payload, Sequence[Excerpt]], Filled]]] = {
+def _stamped(quote: Quote, text: str) -> bool:
+    """Say whether a quote stands on a line that tells where the file comes from."""
+    at = text.find(quote.text)
+    return bool(_STAMP.match(text, text.rfind("\n", 0, max(0, at)) + 1))
+
+
+_FILL: Final[dict[str, Callable[[Field], Filled]]] = {
     "date": _date,
     "number": _number,
     "integer": _number,

@@ -1,8 +1,7 @@
 """Recognises whose law a text speaks of: states, countries, and what else bears a law.
 
-The names are general knowledge: the states and provinces of federations whose law differs, and the
-countries by their usual English names. A name that is not among them is read where English puts it:
-behind "laws of" or "State of", before "law". Nothing here knows of kinds of clauses.
+The names that are known are in `tools/places.py`. One that is not among them is read where English
+puts it: behind "laws of" or "State of", before "law". Nothing here knows of kinds of clauses.
 """
 
 import re
@@ -12,40 +11,8 @@ from functools import cache
 from typing import Final
 
 from tools.passages import Span
+from tools.places import COUNTRIES, PARTS
 
-_NAMES: Final = """
-    Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, Delaware, Florida,
-    Georgia, Hawaii, Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland,
-    Massachusetts, Michigan, Minnesota, Mississippi, Missouri, Montana, Nebraska, Nevada,
-    New Hampshire, New Jersey, New Mexico, New York, North Carolina, North Dakota, Ohio, Oklahoma,
-    Oregon, Pennsylvania, Rhode Island, South Carolina, South Dakota, Tennessee, Texas, Utah,
-    Vermont, Virginia, Washington, West Virginia, Wisconsin, Wyoming, District of Columbia,
-    Puerto Rico, Guam, Alberta, British Columbia, Manitoba, New Brunswick,
-    Newfoundland and Labrador, Nova Scotia, Ontario, Prince Edward Island, Quebec, Québec,
-    Saskatchewan, New South Wales, Queensland, South Australia, Tasmania, Victoria,
-    Western Australia, England and Wales, England, Wales, Scotland, Northern Ireland,
-    Afghanistan, Albania, Algeria, Andorra, Angola, Argentina, Armenia, Australia, Austria,
-    Azerbaijan, Bahamas, Bahrain, Bangladesh, Barbados, Belarus, Belgium, Belize, Benin, Bermuda,
-    Bhutan, Bolivia, Bosnia and Herzegovina, Botswana, Brazil, British Virgin Islands, Brunei,
-    Bulgaria, Burkina Faso, Burundi, Cambodia, Cameroon, Canada, Cayman Islands, Chad, Chile,
-    China, Colombia, Congo, Costa Rica, Croatia, Cuba, Curaçao, Cyprus, Czech Republic, Czechia,
-    Denmark, Dominican Republic, Ecuador, Egypt, El Salvador, Estonia, Ethiopia, Fiji, Finland,
-    France, Gabon, Gambia, Germany, Ghana, Gibraltar, Greece, Guatemala, Guernsey, Guinea, Guyana,
-    Haiti, Honduras, Hong Kong, Hungary, Iceland, India, Indonesia, Iran, Iraq, Ireland,
-    Isle of Man, Israel, Italy, Ivory Coast, Jamaica, Japan, Jersey, Jordan, Kazakhstan, Kenya,
-    Kosovo, Kuwait, Kyrgyzstan, Laos, Latvia, Lebanon, Lesotho, Liberia, Libya, Liechtenstein,
-    Lithuania, Luxembourg, Macau, Macao, Madagascar, Malawi, Malaysia, Maldives, Mali, Malta,
-    Marshall Islands, Mauritania, Mauritius, Mexico, Moldova, Monaco, Mongolia, Montenegro,
-    Morocco, Mozambique, Myanmar, Namibia, Nepal, Netherlands, New Zealand, Nicaragua, Niger,
-    Nigeria, North Macedonia, Norway, Oman, Pakistan, Panama, Papua New Guinea, Paraguay, Peru,
-    Philippines, Poland, Portugal, Qatar, Romania, Russia, Russian Federation, Rwanda, Samoa,
-    San Marino, Saudi Arabia, Senegal, Serbia, Seychelles, Sierra Leone, Singapore, Slovakia,
-    Slovenia, Somalia, South Africa, South Korea, Korea, Spain, Sri Lanka, Sudan, Suriname,
-    Swaziland, Sweden, Switzerland, Syria, Taiwan, Tajikistan, Tanzania, Thailand, Togo,
-    Trinidad and Tobago, Tunisia, Turkey, Türkiye, Turkmenistan, Uganda, Ukraine,
-    United Arab Emirates, United Kingdom, United States of America, United States, Uruguay,
-    Uzbekistan, Venezuela, Vietnam, Yemen, Zambia, Zimbabwe
-"""
 _OF: Final = (
     r"(?:states?|commonwealth|province|territory|republic|kingdom|federation|principality)\s+of"
 )
@@ -85,14 +52,13 @@ class Place:
 
 @cache
 def _usual() -> dict[str, str]:
-    names = [" ".join(each.split()) for each in _NAMES.split(",")]
-    return {name.casefold(): name for name in names}
+    return {name.casefold(): name for name in (*PARTS, *COUNTRIES)}
 
 
 @cache
 def _any_name() -> re.Pattern[str]:
     longest = sorted(_usual().values(), key=lambda each: -len(each))
-    names = "|".join(name.replace(" ", r"\s+") for name in longest)
+    names = "|".join(re.escape(name).replace(r"\ ", r"\s+") for name in longest)
     return re.compile(rf"\b(?:{names})\b", _I)
 
 
@@ -105,17 +71,20 @@ def known(text: str) -> list[Place]:
     ]
 
 
-def whose_law(text: str) -> Place | None:
-    """Return the place whose law a text speaks of; of several, the likeliest."""
+def whose_law(text: str, *, sure: bool = False) -> Place | None:
+    """Return the place whose law a text speaks of; of several, the likeliest.
+
+    Where a text speaks of no place's law it is any place in it, unless it has to be `sure`.
+    """
     places = known(text)
     before = {place: text[max(0, place.span.start - _BACK) : place.span.start] for place in places}
     likely = [
         *(place for pattern in _BEFORE for place in places if pattern.search(before[place])),
         *(place for place in places if _AFTER.match(text, place.span.end)),
         *_unknown(text),
-        *(place for place in places if _IN.search(before[place])),
-        *places,
     ]
+    if not (likely or sure):
+        likely = [*(place for place in places if _IN.search(before[place])), *places]
     return likely[0] if likely else None
 
 
