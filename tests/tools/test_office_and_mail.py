@@ -394,6 +394,10 @@ class TestMail:
         assert (parsed.status, said in parsed.reason) == ("damaged", True), parsed.reason
         assert parsed.pages[0].text.startswith("From: Ann")
 
+    def test_an_address_that_breaks_the_rules_loses_no_letter(self) -> None:
+        data = bytes(mail()).replace(b"From: Ann", b"From: @nn")
+        assert parse(data, "a.eml").pages[0].text.startswith("From: @nn <ann@a.test>")
+
     def test_a_mail_from_nobody_is_told(self) -> None:
         data = bytes(mail()).replace(b"From:", b"Frim:")
         assert "who it is from" in parse(data, "a.eml").reason

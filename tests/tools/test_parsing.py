@@ -197,6 +197,15 @@ class TestPdf:
         text = ["The parties agree as follows, and each of them is bound by it." for _ in range(4)]
         assert parse(pdf([text], draw=scan), "scan.pdf").status == "ready"
 
+    def test_what_only_the_second_reader_finds_is_kept_and_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        text = ["The parties agree as follows, and each of them is bound by it." for _ in range(4)]
+        monkeypatch.setattr("tools.parsers.pdf._text", lambda page: "")
+        parsed = parse(pdf([text], draw=scan), "scan.pdf")
+        assert (parsed.status, words(parsed.pages)["parties"]) == ("ready", 4)
+        assert "On page 1 a second reader found more" in parsed.reason
+
     def test_drawn_letters_without_text_are_missed(self) -> None:
         def draw(canvas: Canvas) -> None:
             for line in range(30):
@@ -285,6 +294,18 @@ class TestDamagedPdf:
         assert damaged.status == "damaged"
         assert "on page 2 its text is corrupt" in damaged.reason
         assert damaged.pages[0].text.split("\n") == LEASE[0]
+
+    def test_of_a_damaged_page_the_fuller_reading_is_kept(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = pdf(LEASE)
+        start = next(re.finditer(rb"stream\r?\n(?=Ga)", data)).end()
+        fuller = "The rent is due in advance. " * 20
+        monkeypatch.setattr("tools.parsers.pdf._SecondReader.page", lambda *_: fuller)
+        parsed = parse(data[: start + 9] + b"!" + data[start + 10 :], "lease.pdf")
+        assert (parsed.status, parsed.pages[0].text) == ("damaged", fuller)
+        assert "On page 1 a second reader found more" in parsed.reason
+        assert parsed.pages[1].text.split("\n") == LEASE[1]
 
     @pytest.mark.parametrize(
         ("healthy", "corrupt", "said"),

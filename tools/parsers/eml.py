@@ -132,12 +132,25 @@ def _head(message: EmailMessage, attached: list[Attachment]) -> Iterator[str]:
 
 
 def _values(message: EmailMessage, name: str) -> list[str]:
-    """What fields of a head say; as they stand there, where that breaks the rules."""
+    """What fields of a head say; as they stand there, where that breaks the rules.
+
+    Of an address that does, the library drops what it cannot place, and says nothing.
+    """
+    fields = message.raw_items()
+    raw = [str(value) for field, value in fields if field.lower() == name.lower()]
     try:
-        return [str(value) for value in message.get_all(name, ())]
+        read = [str(value) for value in message.get_all(name, ())]
     except _MALFORMED:
-        fields = message.raw_items()
-        return [str(value) for field, value in fields if field.lower() == name.lower()]
+        return raw
+    pairs = zip(read, raw, strict=True)
+    return [
+        ours if "=?" in theirs or _letters(theirs) <= _letters(ours) else theirs
+        for ours, theirs in pairs
+    ]
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _text(part: MIMEPart) -> tuple[str, str]:

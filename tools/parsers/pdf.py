@@ -10,12 +10,13 @@ import io
 import re
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from storage.records import Page
+from storage.records import DocumentStatus, Page
 from tools.parsers.pdf_integrity import Findings, examine, examine_encrypted
 from tools.parsers.pdf_labels import locators
 from tools.parsers.pdf_look import guessed_letters, is_picture, shows_something, with_annotations
@@ -39,6 +40,8 @@ T = TypeVar("T")
 
 FEW = 100
 """Letters on a page that a stamp or a running head can make up alone."""
+_SAVED = 50
+"""Damaged pages that are read a second time."""
 _STRANGE = 0.05
 """Share of a page's characters that may be unknown: bullets are, often."""
 _UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff]")
@@ -129,7 +132,7 @@ def _agreed(parsed: Parsed, indexed: pypdfium2.PdfDocument, second: "_SecondRead
         others = [second.page(page.number)]
         with suppress(pypdfium2.PdfiumError, IndexError):
             others.append(_text(indexed[page.number - 1]))
-        if max(map(_letters, others)) > 1.02 * _letters(page.text) + 20:
+        if any(_is_fuller(other, page.text) for other in others):
             fuller.append(page.number)
     if not fuller:
         return parsed.model_copy(update={"reason": "Its index was corrupt and has been rebuilt."})
@@ -139,6 +142,11 @@ def _agreed(parsed: Parsed, indexed: pypdfium2.PdfDocument, second: "_SecondRead
 
 def _letters(text: str) -> int:
     return sum(map(str.isalnum, text))
+
+
+def _is_fuller(other: str, text: str) -> bool:
+    """Whether another reading of a page has more than differences in style can explain."""
+    return _letters(other) > 1.02 * _letters(text) + 20
 
 
 def _refuse_what_hides_pages(document: pypdfium2.PdfDocument) -> None:
@@ -163,58 +171,85 @@ def _examined(document: pypdfium2.PdfDocument, data: bytes) -> Findings:
     return examine_encrypted(data, copy.getvalue())
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What was read of each page, and the numbers of those of which something is to be told."""
+
+    texts: list[str] = field(default_factory=list)
+    wordless: list[int] = field(default_factory=list)
+    """They show something that is not in their text."""
+    unreadable: list[int] = field(default_factory=list)
+    second: list[int] = field(default_factory=list)
+    """They are as the second reader read them."""
+
+
 def _judge(document: pypdfium2.PdfDocument, second: "_SecondReader", findings: Findings) -> Parsed:
     document.init_forms()
-    texts: list[str] = []
-    wordless: list[int] = []
-    unreadable: list[int] = []
+    seen = _Seen()
     for number in range(1, len(document) + 1):
         try:
-            text, page_wordless = _page(document, number, second)
+            text = _page(document, number, second, seen)
         except pypdfium2.PdfiumError:
-            text, page_wordless = "", False
+            text = ""
             findings.pages.setdefault(number, "the page cannot be opened")
-        if page_wordless:
-            wordless.append(number)
-        elif _mostly_unreadable(text) or (
-            number in findings.unknown and _mostly_guessed(document, number)
+        if number not in seen.wordless and (
+            _mostly_unreadable(text)
+            or (number in findings.unknown and _mostly_guessed(document, number))
         ):
-            unreadable.append(number)
-        texts.append(text)
-    pages = numbered(zip(locators(document), texts, strict=True))
+            seen.unreadable.append(number)
+        seen.texts.append(text)
+    _save(findings, second, seen)
+    pages = numbered(zip(locators(document), seen.texts, strict=True))
     if findings.page_count not in (None, len(pages)):
         findings.file.append(f"{findings.page_count} pages are expected and {len(pages)} found")
-    return _outcome(pages, findings, wordless, unreadable, document)
+    return _outcome(pages, findings, seen, document)
+
+
+def _save(findings: Findings, second: "_SecondReader", seen: _Seen) -> None:
+    """Keep what the second reader has of damaged pages, where it has clearly more."""
+    for number in sorted(findings.pages)[:_SAVED]:
+        if number <= len(seen.texts):
+            other = clean(second.page(number), UNKNOWN)
+            if _is_fuller(other, seen.texts[number - 1]):
+                seen.texts[number - 1] = other
+                seen.second.append(number)
 
 
 def _outcome(
-    pages: list[Page],
-    findings: Findings,
-    wordless: list[int],
-    unreadable: list[int],
-    document: pypdfium2.PdfDocument,
+    pages: list[Page], findings: Findings, seen: _Seen, document: pypdfium2.PdfDocument
 ) -> Parsed:
+    def parsed(status: DocumentStatus, reason: str) -> Parsed:
+        told = f"{reason} {_reread(seen.second)}".strip()
+        return Parsed(status=status, reason=told, media_type=MEDIA_TYPE, pages=pages)
+
     if not findings.whole:
-        return Parsed(status="damaged", reason=_loss(findings), media_type=MEDIA_TYPE, pages=pages)
+        return parsed("damaged", _loss(findings))
     if not any(page.text.strip() for page in pages):
-        return Parsed(
-            status="needs_ocr",
-            reason=f"There is no text on its {len(pages)} page{'s' * (len(pages) > 1)}. "
+        return parsed(
+            "needs_ocr",
+            f"There is no text on its {len(pages)} page{'s' * (len(pages) > 1)}. "
             "If a person can read it, it is a picture: put it through OCR and add the result.",
-            media_type=MEDIA_TYPE,
-            pages=pages,
         )
-    if wordless or unreadable:
-        what = [f"there are pictures without text on {listed(wordless)}"] if wordless else []
-        what += [f"the letters on {listed(unreadable)} cannot be made out"] if unreadable else []
+    if seen.wordless or seen.unreadable:
+        what = []
+        if seen.wordless:
+            what.append(f"there are pictures without text on {listed(seen.wordless)}")
+        if seen.unreadable:
+            what.append(f"the letters on {listed(seen.unreadable)} cannot be made out")
         reason = "; ".join(what)
-        return Parsed(
-            status="needs_ocr",
-            reason=f"{reason[0].upper()}{reason[1:]}. Put it through OCR and add the result.",
-            media_type=MEDIA_TYPE,
-            pages=pages,
-        )
-    return Parsed(status="ready", reason=_told(pages, document), media_type=MEDIA_TYPE, pages=pages)
+        reason = f"{reason[0].upper()}{reason[1:]}. Put it through OCR and add the result."
+        return parsed("needs_ocr", reason)
+    return parsed("ready", _told(pages, document))
+
+
+def _reread(numbers: list[int]) -> str:
+    """What to know of pages that a second reader read."""
+    if not numbers:
+        return ""
+    return (
+        f"On {listed(numbers)} a second reader found more than the first, and what it found is "
+        "kept: lines may be out of order."
+    )
 
 
 def _told(pages: list[Page], document: pypdfium2.PdfDocument) -> str:
@@ -239,24 +274,26 @@ def _loss(findings: Findings) -> str:
 
 
 def _page(
-    document: pypdfium2.PdfDocument, number: int, second: "_SecondReader"
-) -> tuple[str, bool]:
-    """The text of a page, and whether it shows something that is not in the text."""
+    document: pypdfium2.PdfDocument, number: int, second: "_SecondReader", seen: _Seen
+) -> str:
+    """The text of a page; whatever is to be told of it is added to what was seen."""
     page = document[number - 1]
     try:
         page = with_annotations(document, page, number)
         text = _text(page)
-        letters = sum(map(str.isalnum, text[: 4 * FEW]))
+        letters = _letters(text[: 4 * FEW])
         if letters >= FEW:
-            return text, False
+            return text
         if not is_picture(page) and (letters or not shows_something(page)):
-            return text, False
-        other = clean(second.page(number), UNKNOWN)
-        if sum(map(str.isalnum, other)) >= FEW:
-            return other, False
-        return text, True
+            return text
     finally:
         page.close()
+    other = clean(second.page(number), UNKNOWN)
+    if _letters(other) >= FEW:
+        seen.second.append(number)
+        return other
+    seen.wordless.append(number)
+    return text
 
 
 def _text(page: pypdfium2.PdfPage) -> str:
