@@ -182,6 +182,9 @@ _LISTED_NAME: Final = re.compile(
 _LAST_NAME: Final = re.compile(
     r"(?:[A-Z][\w.&'’-]+,?\s+(?:(?:of|and|the|de|van|von)\s+)?)+[A-Z][\w.&'’-]+$"
 )
+_ROLE: Final = re.compile(
+    r"^[ \t]*(?P<role>[A-Z][\w /&-]{2,30}):[ \t]+(?P<name>[^\n:]{2,80}?)[ \t]*$", re.MULTILINE
+)
 LONGEST_NAME: Final = 120
 
 
@@ -203,7 +206,14 @@ def parties(text: str) -> list[Party]:
             if len(best) < 2 and _NAME_FOLLOWS.match(text, anchor.end()):
                 found = _parties_after(text, anchor.end())
                 best = found if len(found) > len(best) else best
-    return best
+    return best if len(best) > 1 else _with_roles(text) or best
+
+
+def _with_roles(text: str) -> list[Party]:
+    """Find companies that stand in a line each behind what they are: "Client: Acme Ltd."."""
+    lines = _ROLE.finditer(text)
+    found = [Party(Span(*m.span("name")), m["role"]) for m in lines if COMPANY.fullmatch(m["name"])]
+    return found if len(found) > 1 else []
 
 
 def _parties_after(text: str, start: int) -> list[Party]:

@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from pydantic import BaseModel, Field
 
 from nodes.offline import OfflineModel
-from nodes.offline_plan import memo, plan, review
+from nodes.offline_plan import draft, memo, plan, review
 from storage.errors import ModelError
 from storage.workspace import Workspace
 from tools.erasing import add_erasing_tools
@@ -85,6 +85,18 @@ class TestPlan:
         assert reply["question"] == (
             "And in what form? (about: On what notice?; Who may terminate?)"
         )
+
+
+def test_a_figure_is_proven_by_its_row_and_by_what_heads_the_columns() -> None:
+    heads = "(In thousands)\nYear Ended December 31,\n2019 2018"
+    row = "Total revenue $ 812,430 $ 745,118"
+    passage = {"document_id": "d-1", "page": 10, "text": f"{row}\nNet income 9 8\n", "heads": heads}
+    question = "What was total revenue in fiscal 2018?"
+    (claim,) = draft({"question": question, "passages": [passage]})["claims"]
+    assert claim["text"] == "Total revenue, 2018: $ 745,118 (In thousands)"
+    assert [(c["page"], c["quote"]) for c in claim["citations"]] == [(10, row), (10, heads)]
+    statement = {"number": 1, "text": claim["text"], "quotes": [row, heads]}
+    assert review({"statements": [statement]})["verdicts"][0]["supported"]
 
 
 def test_a_statement_is_supported_by_its_own_words() -> None:

@@ -30,6 +30,13 @@ ODD = """\
 Made as of the 5th day of May, 2011 between Bunker One (USA) Inc. with offices at 1 Main St.
 ("Bunker") and e-centives, Inc., ("Provider"), a corporation. Both may be called the "Parties".
 """
+ROLES = """\
+MASTER SERVICES AGREEMENT
+Client: Northwind Traders Ltd.
+Provider: Contoso GmbH
+Date: 4 May 2021
+1. Services. The Provider shall provide the services between 9 and 5.
+"""
 
 
 @pytest.mark.parametrize(
@@ -46,6 +53,7 @@ Made as of the 5th day of May, 2011 between Bunker One (USA) Inc. with offices a
             ],
             "2013-07-26",
         ),
+        (ROLES, ["Northwind Traders Ltd.", "Contoso GmbH"], "2021-05-04"),
         (ODD, ["Bunker One (USA) Inc.", "e-centives, Inc."], "2011-05-05"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.tables import cell, column_heads, periods
+from tools.tables import cell, column_heads, heads_above, periods
 
 STATEMENT = """\
 Management believes that total revenue for the coming fiscal year depends on many things in 2019.
@@ -35,6 +35,16 @@ def test_a_row_is_headed_by_the_periods_above_it_with_the_unit() -> None:
 def test_a_paragraph_parts_a_row_from_what_stands_above() -> None:
     assert heads("Net income") == ""
     assert heads("CONSOLIDATED") == ""
+
+
+def test_a_passage_that_begins_inside_a_table_has_its_heads_above() -> None:
+    at = STATEMENT.index("Interest expense")
+    span = heads_above(STATEMENT, at, at + 30)
+    assert span is not None
+    assert STATEMENT[span.start : span.end].endswith("2019 2018 2017")
+    whole = STATEMENT.index("(In thousands")
+    assert heads_above(STATEMENT, whole, len(STATEMENT)) is None  # it has them itself
+    assert heads_above(STATEMENT, 0, 90) is None  # prose needs none
 
 
 @pytest.mark.parametrize(
