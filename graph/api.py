@@ -26,6 +26,7 @@ from storage.sources import Source, sources
 from storage.verification import verify_run
 from tools.cell_values import value_of
 from tools.library import Added
+from tools.locators import locator
 from tools.parsers.drawing import SCALE, Picture
 from tools.policy import guarded
 from tools.profiles import Wanted
@@ -129,6 +130,15 @@ class Documents:
             NotFound: there is no such document, version or page.
         """
         return self._resources.library.page(document_id, number, version)[1]
+
+    def place(self, document_id: str, page: int, start: int, end: int) -> str:
+        """Return where a person finds a stretch of a page of the newest version, as citations say.
+
+        Raises:
+            NotFound: there is no such document or page.
+        """
+        document, found = self._resources.library.page(document_id, page)
+        return locator(document.media_type, found, start, end)
 
     def version_told(self, document_id: str, sha256: str) -> str:
         """Return which version a citation is of, in words; nothing where there is but one.

@@ -20,9 +20,9 @@ from nodes.extractor_reader import one_document, row_of
 from nodes.extractor_state import CellReply, Reading, ReadingTask, RowReply, RowReviewReply
 from nodes.models import fill, messages_for
 from storage.errors import InvalidInput
-from storage.records import Cell, CellValue, Citation, Column, Document
+from storage.records import Cell, CellValue, Citation, Column, Document, Page
 from tools.cell_values import says, value_of
-from tools.citations import locate
+from tools.citations import cite, locate
 
 MOST_QUOTES: Final = 12
 _NOT_WHOLE: Final = "The document was not read in full ({status}): it may say it elsewhere."
@@ -86,13 +86,13 @@ def _next(reading: Reading, cells: dict[str, Cell], objections: dict[str, str]) 
 
 def _checked(reading: Reading, document: Document, context: Context) -> list[Checked]:
     replies = {reply.field: reply for reply in reversed(reading.reply.cells)}
-    pages = {page.number: page.text for page in context.library.store.pages(reading.sha256)}
+    pages = {page.number: page for page in context.library.store.pages(reading.sha256)}
     named = document.model_copy(update={"sha256": reading.sha256})
     return [_check(column, replies.get(column.name), named, pages) for column in reading.columns]
 
 
 def _check(
-    column: Column, reply: CellReply | None, document: Document, pages: dict[int, str]
+    column: Column, reply: CellReply | None, document: Document, pages: dict[int, Page]
 ) -> Checked:
     checked = Checked(column)
     if reply is None:
@@ -116,29 +116,21 @@ def _check(
 
 
 def _locate(
-    reply: CellReply, document: Document, pages: dict[int, str], checked: Checked
+    reply: CellReply, document: Document, pages: dict[int, Page], checked: Checked
 ) -> list[str]:
     """Locate the quotes of a reply; return what is wrong with those that are not there."""
     wrong: list[str] = []
     for quoted in reply.quotes[:MOST_QUOTES]:
-        text = pages.get(quoted.page, "")
-        span = locate(quoted.quote, text)
-        if span is None:
+        page = pages.get(quoted.page)
+        span = locate(quoted.quote, page.text) if page else None
+        if page is None or span is None:
             checked.rejected += 1
             wrong.append(
                 f"a quote does not stand on page {quoted.page}; copy it word for word from the "
                 "passage, and give that passage's page."
             )
             continue
-        citation = Citation(
-            document_id=document.id,
-            document=document.name,
-            sha256=document.sha256,
-            page=quoted.page,
-            start=span[0],
-            end=span[1],
-            quote=text[slice(*span)],
-        )
+        citation = cite(document, page, *span)
         if citation not in checked.citations:
             checked.citations.append(citation)
     return wrong

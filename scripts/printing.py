@@ -73,8 +73,8 @@ def documents(added: Iterable[Added]) -> None:
                 out.print(f"       [dim]{escape(document.reason)}[/dim]")
 
 
-def card(found: Card) -> None:
-    """Print a card: each value with what it is, and the words of the page that say it."""
+def card(found: Card, place: Callable[[Stated], str]) -> None:
+    """Print a card: each value with what it is, and where the document says it in which words."""
     rows: dict[str, Sequence[Stated]] = {
         "title": [found.title] if found.title else [],
         **{name: getattr(found, name) for name in Card.model_fields if name != "title"},
@@ -88,7 +88,7 @@ def card(found: Card) -> None:
             quote = " ".join(value.quote.split())
             out.print(
                 f"{name:14}{escape(told + also)}\n"
-                f"{'':14}[dim]page {value.page}: “{escape(quote)}”[/dim]"
+                f"{'':14}[dim]{escape(place(value))}: “{escape(quote)}”[/dim]"
             )
 
 
@@ -155,8 +155,8 @@ def table(found: Extraction, corrections: Sequence[Correction]) -> None:
 
 def _cell(cell: Cell) -> str:
     """Return a cell on one line: value, state, and where it stands."""
-    pages = ", ".join(str(page) for page in dict.fromkeys(c.page for c in cell.citations))
-    where = f"  [dim]page {pages}[/dim]" if pages else ""
+    places = "; ".join(dict.fromkeys(c.place for c in cell.citations))
+    where = f"  [dim]{escape(places)}[/dim]" if places else ""
     value = escape(_shortened(shown(cell.value)))
     if cell.state == "found":
         return f"{value}{where}"

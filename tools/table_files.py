@@ -86,13 +86,13 @@ def _csv(table: Extraction, corrections: Sequence[Correction]) -> bytes:
     for column in table.columns:
         more = [f"{column.name} (corrected)"] if column.name in corrected else []
         name = column.name
-        heads += [name, f"{name} (state)", f"{name} (page)", f"{name} (quote)", *more]
+        heads += [name, f"{name} (state)", f"{name} (place)", f"{name} (quote)", *more]
     write.writerow(map(_harmless, heads))
     for row in table.rows:
         line: list[Any] = [row.document_id, row.document, row.sha256, row.status, row.reason]
         for column in table.columns:
             cell = row.cells[column.name]
-            line += [plain(cell.value), STATES[cell.state], _pages(cell), _quotes(cell)]
+            line += [plain(cell.value), STATES[cell.state], _places(cell), _quotes(cell)]
             if column.name in corrected:
                 line.append(corrected_to(said.get((row.document_id, column.name))))
         write.writerow(map(_harmless, line))
@@ -110,8 +110,8 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
-def _pages(cell: Cell) -> str:
-    return "; ".join(str(page) for page in dict.fromkeys(c.page for c in cell.citations))
+def _places(cell: Cell) -> str:
+    return "; ".join(dict.fromkeys(citation.place for citation in cell.citations))
 
 
 def _quotes(cell: Cell) -> str:

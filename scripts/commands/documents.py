@@ -139,7 +139,11 @@ def card(
 
     with opened(workspace) as desk:
         found = desk.documents.card(document_id)
-    emit(found.model_dump()) if as_json else printing.card(found)
+        if as_json:
+            emit(found.model_dump())
+        else:
+            place = desk.documents.place
+            printing.card(found, lambda s: place(document_id, s.page, s.start, s.end))
 
 
 @app.command()

@@ -69,11 +69,11 @@ def rows_of(table: Extraction, *corrections: Correction) -> list[dict[str, str]]
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_csv_has_a_value_a_state_a_page_and_a_quote_for_each_cell() -> None:
+def test_csv_has_a_value_a_state_a_place_and_a_quote_for_each_cell() -> None:
     first, second = rows_of(TABLE)
     assert first["law"] == "Ohio"
     assert first["law (state)"] == "found"
-    assert first["law (page)"] == "2"
+    assert first["law (place)"] == "page 2"
     assert first["law (quote)"] == "the laws of Ohio"
     assert first["parties"] == "Acme; Bolt"
     assert (first["rent"], first["renews"]) == ("-4200.5", "true")
