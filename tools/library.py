@@ -226,9 +226,11 @@ class Library:
                 self._index.add(self._indexed(document, cards[document.id]) for document in some)
 
     def forget(self, document_id: str) -> None:
-        """Remove a document that is gone from the index, from the disk too."""
+        """Remove a document that is gone from the index, from the disk too, and its pictures."""
         with self._lock:
             self._index.remove(document_id)
+        if "_pictures" in self.__dict__:
+            self._pictures.forget()
 
     def _indexed(self, document: Document, card: Card) -> IndexedDocument:
         return IndexedDocument(
@@ -357,7 +359,7 @@ class Library:
         """
         document, page = self.page(document_id, number, sha256)
         version = sha256 or document.sha256
-        with self._lock:
+        with self._starting:
             pictures = self._pictures
         original = partial(self.store.original, version)
         return pictures.draw(version, original, page, marks, scale, password)

@@ -79,6 +79,11 @@ class Pictures(Sandbox):
                 self._kept[key] = picture
         return picture
 
+    def forget(self) -> None:
+        """Forget the pictures that are kept in memory."""
+        with self._keeping:
+            self._kept.clear()
+
     def _drawn(self, data: bytes, order: Order, password: str) -> Picture:
         if not _PDF.search(data[:1024]):
             raise InvalidInput(

@@ -362,6 +362,9 @@ class TestHarm:
         for marks in ([], [(0, 3)], []):
             pictures.draw("abc", lambda: asked.append(1) or data, page, marks)  # type: ignore[func-returns-value]
         assert len(asked) == 2
+        pictures.forget()
+        pictures.draw("abc", lambda: asked.append(1) or data, page)  # type: ignore[func-returns-value]
+        assert len(asked) == 3
 
     @pytest.mark.parametrize(
         ("body", "said"),
