@@ -38,6 +38,9 @@ class ExtractionStore:
             NotFound: it is not kept any more.
             Tampered: what is kept is not what was recorded.
         """
+        if self._blobs.head(_name(run_id, sha256)) is None:
+            self._cached.cache_clear()  # what was erased is not remembered either
+            raise NotFound(f"The table of run {run_id} is not kept any more.")
         return self._cached(run_id, sha256)
 
     def _load(self, run_id: str, sha256: str) -> Extraction:

@@ -383,3 +383,22 @@ def alter(desk: Orchestrator, run: Run, changes: dict[str, Any]) -> None:
     erased = [{"parts": [], **each} for each in changes.get("erased", record["erased"])]
     body: Any = {**item.body, "run": {**record, **changes, "erased": erased}}
     table.put(type(item)(item.pk, item.sk, body, item.version))
+
+
+@pytest.mark.parametrize("settings", ["embedded"], indirect=True)
+def test_a_table_and_its_corrections_go_with_the_document(
+    desk: Orchestrator, lease: Document, settings: Settings
+) -> None:
+    schema = {"type": "object", "properties": {"deposit": {"type": "string", "title": QUESTION}}}
+    run = desk.extract(schema, documents=[lease.id])
+    assert run.table
+    desk.feedback.correct(run.id, lease.id, "deposit", f"It says {CANARY}.")
+    assert found(settings, CANARY) >= {"feedback"}
+
+    erase(desk, lease)
+    assert found(settings, CANARY) == set()
+    gone = desk.runs.get(run.id)
+    assert gone.table
+    assert gone.table.rows == []  # although it was read in this process before
+    assert desk.feedback.corrections(run.id) == []
+    assert desk.audit.verify(run.id).ok
