@@ -1,20 +1,21 @@
 """How a run stands, whichever page shows it: its answer, its progress, what it asks a person.
 
-It must never drive a run. Each has a file: `answers.py`, `live.py`, `approvals.py`; and what the
-status alone does not say is in `standing.py`.
+It must never drive a run. Each has a file: `answers.py`, `tables.py`, `live.py`, `approvals.py`;
+what the status alone does not say is in `standing.py`.
 """
 
 import streamlit as st
 
 from graph import Orchestrator
 from storage.records import Run
-from ui import answers, approvals, live, markup, parts, standing, words
+from ui import answers, approvals, live, markup, parts, standing, tables, words
 from ui.markup import show, tag
 
 
 def outcome(run: Run, room: str) -> None:
     """Show what a run has come to; `room` keeps the keys of two pages apart."""
     answers.answer(run, room)
+    tables.table(run, room)
     if run.erased:
         markup.callout("info", "Parts of this run were erased.", words.erased(run))
     match run.status:
@@ -28,7 +29,7 @@ def outcome(run: Run, room: str) -> None:
             markup.callout("warning", "Its time was up.", f"{run.error}\n{more}")
         case "cancelled":
             show(tag("p", words.cancelled(run), cls="aff-quiet"))
-        case "success" if run.answer is None and not run.erased:
+        case "success" if run.answer is None and run.table is None and not run.erased:
             show(tag("p", "This run ended without an answer.", cls="aff-quiet"))
 
 

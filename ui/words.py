@@ -9,6 +9,8 @@ from typing import Any, Final
 from storage.audit import Event
 from storage.records import (
     AnswerStatus,
+    Cell,
+    CellState,
     Document,
     DocumentStatus,
     InterruptKind,
@@ -16,6 +18,7 @@ from storage.records import (
     RunStatus,
 )
 from storage.times import utc
+from tools.table_files import shown
 from ui.markup import Kind
 
 AGENTS: Final = {
@@ -74,6 +77,21 @@ ANSWER: Final[dict[AnswerStatus, tuple[str, Kind]]] = {
     "partial": ("Not every statement is proven", "warning"),
     "not_in_documents": ("Not in the documents", "info"),
 }
+
+
+CELL: Final[dict[CellState, tuple[str, Kind]]] = {
+    "found": ("Found", "ok"),
+    "not_in_document": ("Not in the document", "info"),
+    "uncertain": ("Uncertain", "warning"),
+}
+
+
+def of_cell(cell: Cell) -> str:
+    """Return a cell on one line: its value, and its state where that is not `found`."""
+    value = " ".join(shown(cell.value).split())
+    if cell.state == "found":
+        return value
+    return f"{CELL[cell.state][0]}: {value}" if value else CELL[cell.state][0]
 
 
 def count(number: Any, thing: str) -> str:
@@ -193,6 +211,11 @@ _TELL: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "claimed": _claimed,
     "asked": lambda _: "asks a person",
     "failed": lambda d: f"failed: {d['error']}",
+    "handed_out": lambda d: f"{d['done']} of {count(d['documents'], 'document')} done",
+    "extracted": lambda d: (
+        f"{d['found']} found, {d['not_in_document']} not in the document, "
+        f"{d['uncertain']} uncertain"
+    ),
     "planned": lambda d: f"plans: {', then '.join(d['agents'])}",
     "found": lambda d: (
         f"found {count(d['passages'], 'passage')} in {count(d['documents'], 'document')}"
