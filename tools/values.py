@@ -18,6 +18,9 @@ from typing import Final
 from tools.openings import COMPANY, DATE, DESCRIBED, LEGAL, MONTH, SPELLED_DAY
 from tools.places import COUNTRIES, PARTS
 
+MOST_CHARS: Final = 4_000
+"""Of a text that are looked at: more than a quote has, and not enough to keep a machine busy."""
+
 # --- Dates
 
 _MONTHS: Final = re.findall(r"\w+", "jan feb mar apr may jun jul aug sep oct nov dec")
@@ -52,7 +55,7 @@ def iso_date(text: str) -> date | None:
 
 def dates(text: str) -> Iterator[date]:
     """Yield every whole date that a text states, in order, as `iso_date` reads them."""
-    for match in DATE.finditer(text):
+    for match in DATE.finditer(text[:MOST_CHARS]):
         if found := _date(match[0]):
             yield found
 
@@ -121,6 +124,7 @@ def jurisdiction(text: str) -> str | None:
     the country. A text that names one place only needs no such words.
     """
     best: tuple[int, str] | None = None
+    text = text[:MOST_CHARS]
     for match in _PLACE.finditer(text):
         name = _PLACES[" ".join(match[0].casefold().split())]
         if match[0].islower():
@@ -159,7 +163,7 @@ def party_names(text: str) -> list[str]:
     `["Tern Metals GmbH", "Ann Lee"]`.
     """
     names = []
-    for piece in _pieces(text):
+    for piece in _pieces(text[:MOST_CHARS]):
         bare = _LEAD.sub("", " ".join(piece.split()), count=1)
         after = DESCRIBED.search(bare)
         # "Bunker One (USA) Inc.": brackets inside a name do not end it.
@@ -245,12 +249,13 @@ _SCALES: Final = {
     "trillion": 12,
 }
 _SIGN: Final = "|".join(re.escape(sign) for sign in sorted(_SIGNS, key=len, reverse=True))
-_AMOUNT: Final = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+# Possessive: hostile figures are gone through once.
+_AMOUNT: Final = r"\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d++(?:\.\d++)?"
 _SCALE: Final = r"hundred|thousand|million|billion|trillion|mn|mm|bn|[kKmMbB]"
 MONEY: Final = re.compile(
     rf"(?:(?P<sign>{_SIGN})|\b(?P<before>{_CODES})\$?)\s?(?P<minus>[(-]\s?)?(?P<a>{_AMOUNT})"
     rf"(?:\s?(?P<scale>{_SCALE})\b)?"
-    rf"|(?P<b>{_AMOUNT})(?:\s?(?P<times>{_SCALE}))?\)?\s?(?:(?P<after>{_CODES}|€|£)(?!\w)"
+    rf"|(?<!\d)(?P<b>{_AMOUNT})(?:\s?(?P<times>{_SCALE}))?\)?\s?(?:(?P<after>{_CODES}|€|£)(?!\w)"
     rf"|(?:U\.?S\.?\s|United\s+States\s)?(?P<word>{'|'.join(_WORDS)})s?\b)",
     re.IGNORECASE,
 )
@@ -263,7 +268,7 @@ def money(text: str) -> Money | None:
     "$" and "dollars" alone are the dollar of the United States, "¥" the yen. A scale that stands
     with the amount is applied ("$1.2 million"); one that heads a table is not known here.
     """
-    match = MONEY.search(text)
+    match = MONEY.search(text[:MOST_CHARS])
     if match is None:
         return None
     figures = Decimal((match["a"] or match["b"]).replace(",", ""))
