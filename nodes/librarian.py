@@ -19,9 +19,9 @@ from nodes.state import DeskState, Focus, PlanReply, plan_of
 from nodes.tool_loop import Step, tool_step
 from storage.records import Document, Passage
 from tools.cards import brief
+from tools.index import Hit
 from tools.passages import Span
 from tools.passages import passages as cut
-from tools.search import Hit
 
 TOOLS = ("list_documents", "search_documents", "read_page")
 MOST_DOCUMENTS = 4

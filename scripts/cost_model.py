@@ -353,7 +353,7 @@ def main(
         float, typer.Option(min=0, max=1, help="The share of runs that publish a memo.")
     ] = Plan.memos,
     documents: Annotated[
-        int, typer.Option(min=1, help="Documents in the workspace: each search reads the list.")
+        int, typer.Option(min=1, help="Documents in the workspace: each question reads the list.")
     ] = Plan.documents,
     workers: Annotated[
         int, typer.Option(min=0, help="Workers; 0: one for each 3 runs a second at the peak.")

@@ -5,6 +5,7 @@ original's bytes and written first; one transaction then makes the document exis
 before it, nothing was added, and adding again finds the objects there. Identical bytes in a
 workspace are one document: its id is made from their hash, and the first name is kept. A new
 version of a document takes its place in the catalogue; the older ones stay readable by their hash.
+Each of these transactions notes a change (`storage.changes`), which the search index follows.
 
 What a `ready` version says never changes. One that is not may be read again, with a password or by
 a newer reader; its pages are then another object under `pages/{sha256}/`, since an object is
@@ -16,7 +17,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
@@ -24,7 +25,9 @@ from typing import Any, Final, cast
 
 from cachetools import LRUCache
 
+from storage.changes import Changes
 from storage.errors import ConditionFailed, Conflict, NotFound
+from storage.index_snapshots import IndexSnapshots
 from storage.keys import key
 from storage.ports import Absent, Action, Blobs, Delete, FieldIs, Item, Put, Table, VersionIs
 from storage.records import Card, Document, Page
@@ -85,6 +88,8 @@ class DocumentStore:
         self._originals = originals
         self._artifacts = artifacts
         self._uses = uses
+        self.changes = Changes(table)
+        self.snapshots = IndexSnapshots(table, artifacts)
         # An answer reads the same pages again and again. Only what cannot change is kept.
         self._cached: LRUCache[str, tuple[str, list[Page]]] = LRUCache(
             _CACHED, getsizeof=lambda read: sum(len(page.text) for page in read[1])
@@ -127,6 +132,14 @@ class DocumentStore:
         versions = [(key("version", each), "document") for each in set(_SHA256.findall(text))]
         found = self._table.batch_get(versions).values() if versions else ()
         return {*_ID.findall(text), *(cast(str, item.body["document_id"]) for item in found)}
+
+    def some(self, document_ids: Iterable[str]) -> dict[str, Document]:
+        """Return those of the documents that are in this workspace, by id; in one read or few."""
+        found = self._table.batch_get(
+            [(key("document", each), "document") for each in document_ids]
+        )
+        documents = (Document.model_validate(item.body) for item in found.values())
+        return {document.id: document for document in documents}
 
     def all(self) -> Iterator[Document]:
         """Yield all documents, oldest first."""
@@ -252,13 +265,14 @@ class DocumentStore:
         }
         entry = Item(key("document", document.id), "document", body, version + 1)
         of_bytes = Item(key("version", document.sha256), "document", bytes_)
-        self._table.transact(
+        self.changes.commit(
+            document.id,
             [
                 Put(entry, VersionIs(version) if version else Absent()),
                 Put(of_bytes, FieldIs("document_id", document.id) if again else Absent()),
                 Put(Item(*_listed(document), body)),
                 still,
-            ]
+            ],
         )
 
     def erasing(self, document: Document, by: str, shows: str) -> list[Action]:

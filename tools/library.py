@@ -2,7 +2,7 @@
 
 It ties together what each does one thing: the parser in its sandbox, the document store, and the
 search index. The index is a local cache of what the store has; it is brought up to date before a
-search, and can be deleted at any time.
+search (`tools/indexing.py`), and can be deleted at any time.
 """
 
 import time
@@ -17,6 +17,8 @@ from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
 from storage.errors import Conflict, NotFound
 from storage.records import Card, Document, Identity, Page, Passage
 from tools.cards import CARD_VERSION, make_card
+from tools.index import ANY, Hit, IndexedDocument, PassageIndex
+from tools.indexing import Indexing, Progress
 from tools.locators import locator
 from tools.parsers.drawing import SCALE, Picture
 from tools.parsers.result import Parsed
@@ -24,11 +26,8 @@ from tools.parsing import PARSER_VERSION
 from tools.pictures import Pictures
 from tools.profiles import Wanted
 from tools.sandbox import Sandbox
-from tools.search import ANY, Hit, Index, IndexedDocument
 from tools.tables import heads_above
 
-_AT_ONCE = 32
-"""Documents whose pages are held in memory while they are indexed."""
 _INSIDE = " › "
 _MOST_DEEP = 5
 """How many files a document may lie inside of each other."""
@@ -61,7 +60,6 @@ class Library:
         self.store = store
         self._index_at = index_at
         self._make_sandbox = sandbox
-        self._lock = Lock()
         self._starting = Lock()
 
     @cached_property
@@ -73,8 +71,14 @@ class Library:
         return self._make_sandbox()
 
     @cached_property
-    def _index(self) -> Index:
-        return Index(self._index_at)
+    def _index(self) -> PassageIndex:
+        from tools.tantivy_index import TantivyIndex  # a command that finds nothing needs it not
+
+        return TantivyIndex(self._index_at)
+
+    @cached_property
+    def _indexing(self) -> Indexing:
+        return Indexing(self.store, self._index, self._indexed)
 
     def close(self) -> None:
         """End the children that parse and draw."""
@@ -183,9 +187,6 @@ class Library:
         )
         card = KeptCard(make_card(parsed.pages), CARD_VERSION)
         read = self.store.read_again(document, parsed.pages, PARSER_VERSION, card)
-        if found.pages:
-            with self._lock:
-                self._index.remove(found.id)  # what it held was what had been saved of it
         return Added(read, False, attached)
 
     def _parse(self, data: bytes, name: str, password: str) -> Parsed:
@@ -212,33 +213,29 @@ class Library:
         found = {sha256: self.store.find(sha256) for sha256 in versions}
         return [d for sha256, d in found.items() if d is not None and d.sha256 != sha256]
 
-    def refresh(self) -> None:
-        """Index what is in the store and not in the index, and remove what was erased."""
-        with self._lock:
-            known = list(self.store.all())
-            for gone in self._index.documents() - {document.id for document in known}:
-                if self.store.tombstone(gone):
-                    self._index.remove(gone)
-            missing = [d for d in known if d.pages and not self._index.holds(d.sha256)]
-            for start in range(0, len(missing), _AT_ONCE):
-                some = missing[start : start + _AT_ONCE]
-                cards = self._cards(some)
-                self._index.add(self._indexed(document, cards[document.id]) for document in some)
+    def refresh(self, progress: Progress | None = None) -> None:
+        """Index what is in the store and not in the index, and share it with other workers."""
+        self._indexing.catch_up(progress)
+        self._indexing.share()
 
     def forget(self, document_id: str) -> None:
-        """Remove a document that is gone from the index, from the disk too, and its pictures."""
-        with self._lock:
-            self._index.remove(document_id)
+        """Remove what is indexed of a document that is gone, here and for all, and its pictures.
+
+        Raises:
+            Unavailable: it could not be done; call it again.
+        """
+        self._indexing.forget(document_id)
         if "_pictures" in self.__dict__:
             self._pictures.forget()
 
-    def _indexed(self, document: Document, card: Card) -> IndexedDocument:
+    def _indexed(self, document: Document) -> IndexedDocument:
+        """Return a document as the index takes it; its card is made where there is none yet."""
         return IndexedDocument(
             document_id=document.id,
             sha256=document.sha256,
             name=document.name,
             pages=self.store.load(document.sha256),
-            card=card,
+            card=self._cards([document])[document.id],
         )
 
     def cards(self, documents: Sequence[Document]) -> dict[str, Card]:
@@ -258,7 +255,7 @@ class Library:
 
     def likeliest(self, query: str, documents: Sequence[Document]) -> list[Document]:
         """Return documents in the order given, but those first that a query is likely about."""
-        self.refresh()
+        self._indexing.catch_up()
         rank = {each: number for number, each in enumerate(self._index.likely(query))}
         return sorted(documents, key=lambda document: rank.get(document.id, len(rank)))
 
@@ -270,7 +267,7 @@ class Library:
         """
         if not wanted:
             return [*self.store.all()]
-        self.refresh()
+        self._indexing.catch_up()
         matching = frozenset(self._index.matching(wanted))
         return [document for document in self.store.all() if document.id in matching]
 
@@ -296,20 +293,23 @@ class Library:
             NotFound: one of `documents` is not in this workspace.
             InvalidInput: what is wanted cannot be read.
         """
-        for each in documents:
-            self.store.get(each)
-        self.refresh()
+        if documents:
+            known = self.store.some(documents)
+            for each in documents:
+                if each not in known:
+                    self.store.get(each)  # it says what became of it
+        self._indexing.catch_up()
         hits = self._index.search(query, documents=documents, wanted=wanted, limit=limit)
         return self.passages(hits)
 
     def passages(self, hits: Sequence[Hit]) -> list[Passage]:
-        """Return hits with their texts; each document is looked up once.
+        """Return hits with their texts; documents are looked up together.
 
         What has been erased since it was found is left out.
         """
         if not hits:
             return []
-        found = {d.id: d for d in self.in_scope(sorted({hit.document_id for hit in hits}))}
+        found = self.store.some({hit.document_id for hit in hits})
         left = [hit for hit in hits if hit.document_id in found]
         pages = {each: self.store.pages(each) for each in {hit.sha256 for hit in left}}
         return [

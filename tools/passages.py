@@ -65,8 +65,8 @@ _STARTERS = _words(
 
 
 @dataclass(slots=True)
-class _Line:
-    """One line of the page without the white space around it."""
+class Line:
+    """One line of a page without the white space around it."""
 
     start: int
     end: int
@@ -74,14 +74,14 @@ class _Line:
     indent: int
 
 
-def _lines(text: str) -> Iterator[_Line | None]:
+def lines_of(text: str) -> Iterator[Line | None]:
     """Yield the lines; None stands for one or more blank lines."""
     at = 0
     for raw in text.splitlines(keepends=True):
         bare = raw.strip()
         if bare:
             indent = len(raw) - len(raw.lstrip())
-            yield _Line(at + indent, at + indent + len(bare), bare, indent)
+            yield Line(at + indent, at + indent + len(bare), bare, indent)
         else:
             yield None
         at += len(raw)
@@ -109,7 +109,7 @@ def is_heading(text: str) -> bool:
 
 
 @lru_cache(_LINES)
-def _is_row(text: str) -> bool:
+def is_row(text: str) -> bool:
     """Say whether a line is a row of a table: figures with few words around them."""
     if text[-1] in ".;,":
         return False
@@ -124,11 +124,11 @@ def _goes_on(heading: str, line: str, width: int) -> bool:
     return len(heading) >= 0.6 * width or len(line) < 0.75 * width
 
 
-def _parts(before: _Line, line: _Line, width: int) -> bool:
+def _parts(before: Line, line: Line, width: int) -> bool:
     """Say whether a new block begins at `line`."""
     ended = bool(_ENDED.search(before.text))
     short = len(before.text) < 0.75 * width
-    if _is_row(line.text) or _is_row(before.text):
+    if is_row(line.text) or is_row(before.text):
         return True
     if is_heading(before.text) and not _goes_on(before.text, line.text, width):
         return True
@@ -144,11 +144,16 @@ def _parts(before: _Line, line: _Line, width: int) -> bool:
 
 def blocks(text: str) -> list[Span]:
     """Cut a text where its structure does: clauses, paragraphs, headings, items, rows."""
-    lines = list(_lines(text))
+    return list(_blocks(text))
+
+
+@lru_cache(maxsize=4)
+def _blocks(text: str) -> tuple[Span, ...]:
+    lines = list(lines_of(text))
     lengths = sorted(len(line.text) for line in lines if line)
     width = lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
     found: list[Span] = []
-    before: _Line | None = None
+    before: Line | None = None
     for line in lines:
         if line is None:
             before = None
@@ -158,7 +163,7 @@ def blocks(text: str) -> list[Span]:
         else:
             found[-1] = Span(found[-1].start, line.end)
         before = line
-    return found
+    return tuple(found)
 
 
 # What ends in a full stop without ending a sentence. Initials and single letters are a rule.
@@ -174,6 +179,17 @@ _ABBREVIATIONS = _words(
 _STOP = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)")
 _LAST_TOKEN = re.compile(r"[\w.&’'-]*$")
 _NEXT = re.compile(r"\s+[\"'“‘(\[]*")
+
+
+def first_sentence(text: str, block: Span) -> Span:
+    """Return the first sentence of a block."""
+    return next(_in_block(text, block))
+
+
+def clause_number(text: str) -> str:
+    """Return the number, letter or bullet with which a line begins; empty if there is none."""
+    found = _NUMBER.match(text)
+    return found[0] if found else ""
 
 
 def _is_end(text: str, stop: int, after: int, end: int) -> bool:
@@ -257,20 +273,29 @@ def passages(text: str) -> list[Span]:
     Most have between `LEAST` and `MOST` characters; none has more than `MOST`. A heading stays
     with what follows it.
     """
-    found: list[Span] = []
+    return [span for span, _ in passages_and_beginnings(text)]
+
+
+def passages_and_beginnings(text: str) -> list[tuple[Span, bool]]:
+    """Cut a page as `passages` does; say of each whether something begins there.
+
+    Where nothing does (no clause, item or heading) the passage goes on from the one before it, and
+    was cut off only because both together were too long.
+    """
+    found: list[tuple[Span, bool]] = []
     for unit, begins in _units(text):
         if not found:
-            found.append(unit)
+            found.append((unit, begins))
             continue
-        last = found[-1]
+        last, began = found[-1]
         length, joined = last.end - last.start, unit.end - last.start
         full = length >= AIM or joined > MOST or (begins and length >= LEAST)
         if full and not (length < LEAST and joined <= MOST):
-            found.append(unit)
+            found.append((unit, begins))
         else:
-            found[-1] = Span(last.start, unit.end)
+            found[-1] = Span(last.start, unit.end), began
     if len(found) > 1:
-        before, last = found[-2:]
+        (before, began), (last, _) = found[-2:]
         if last.end - last.start < LEAST and last.end - before.start <= MOST:
-            found[-2:] = [Span(before.start, last.end)]
+            found[-2:] = [(Span(before.start, last.end), began)]
     return found

@@ -1,42 +1,30 @@
-"""Finds passages: a BM25 index of the passages of a workspace's documents, kept by tantivy.
+"""Searches an index of passages: which documents first, then where in them.
 
-The index is a cache in one directory, made from the parsed pages. It may be deleted at any time,
-and one that cannot be opened, or that an older version of this module wrote, is thrown away and
-begun anew: `holds` says what has to be added again. Several processes may use a directory at once:
-one writes at a time, the others wait for it; whoever searches sees the latest commit. A commit is
-one atomic step, so a writer that is killed leaves what was there before.
+The ranking is BM25, by tantivy. A passage is found by its own words and, with less weight, by its
+context: the headings above it and the row that names the columns of its table. A document is found
+by its card, its best passages, its name and its opening. The work of a query is bounded, however
+large the index: by the terms that are looked for, and the passages that documents are judged by.
 
 A query is words to look for, never a query language: no text of a question or of a document can
-change what is searched. Removing a document rewrites the index, so that none of its words stay on
-the disk and all scores are as if it had never been there.
-
-Next: `tools/passages.py` cuts the pages, `tools/routing.py` chooses the documents by their cards,
-`tools/library.py` keeps the index up to date.
+change what is searched. Next: `tools/routing.py` chooses the documents by their cards,
+`tools/tantivy_index.py` keeps the index that is searched here.
 """
 
+import hashlib
 import re
-import shutil
-import threading
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import tantivy
 
-from storage.errors import Unavailable
-from storage.records import Card, Page, readable
-from tools.passages import passages
+from storage.records import Card, readable
+from tools.index import ANY, Hit, IndexedDocument
+from tools.outline import outlined
 from tools.profiles import Profile, Wanted, profile
 from tools.routing import Choice, Router
 
-_VERSION: Final = 2
-"""Goes up when the same pages would be indexed differently."""
-_WRITER_BYTES: Final = 50_000_000
 _ABOUT: Final = 1_500
 """Characters of the first page that say, with the name, what a document is about."""
 _MOST_QUERY: Final = 20_000
@@ -45,8 +33,12 @@ _POOL: Final = 200
 """Passages from which the documents are judged."""
 _BY_ABOUT: Final = 4.0
 """What a match of a document's name and opening weighs beside its best passages."""
-
-ANY: Final = Wanted()
+_BY_CONTEXT: Final = 0.2
+"""What a word of its context weighs beside one of the passage itself."""
+_MOST_JOINED: Final = 2_400
+"""Characters of neighbours that are put together."""
+_SPARE: Final = 20
+"""Equal scores come back in the order of the segments: so many more are taken, and put in order."""
 
 # No passage is found by these words, unless the query has no others.
 _STOP_WORDS: Final = """
@@ -58,35 +50,22 @@ _STOP_WORDS: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class IndexedDocument:
-    """A document as the index takes it: one version, with its pages."""
+class View:
+    """The index as of one commit."""
 
-    document_id: str
-    sha256: str
-    """The version."""
-    name: str
-    pages: Sequence[Page]
-    card: Card = Card()  # noqa: RUF009 - it is frozen
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage: code point offsets into the text of a page, half open."""
-
-    document_id: str
-    sha256: str
-    page: int
-    start: int
-    end: int
-    score: float
-    """BM25; it compares passages of one search, nothing else."""
-
-
-_PLACE: Final = ("document_id", "sha256", "page", "start", "end")
+    stamp: tuple[str, int, int, int]
+    """Which files these are: whoever sees another stamp opens them anew."""
+    index: Any
+    searcher: Any
+    profiles: dict[str, Profile]
+    """Versions, and what of them a question can name."""
+    router: Router
+    ids: dict[int, str]
+    """The documents, by the numbers that stand in the column."""
 
 
 @cache
-def _analyzer() -> Any:
+def analyzer() -> Any:
     """Return what makes terms of text: English stems; numbers, dates and "§" stay findable."""
     words = r"§|[\p{L}\p{M}][\p{L}\p{M}\p{N}]*|\p{N}[\p{L}\p{N}]*(?:[.,]\p{N}+)*"
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(words))
@@ -100,308 +79,217 @@ def _analyzer() -> Any:
 
 
 @cache
-def _stop_terms() -> frozenset[str]:
-    return frozenset(_analyzer().analyze(_STOP_WORDS))
-
-
-@cache
-def _schema() -> Any:
+def schema() -> Any:
+    """Return the fields of the index; the names of their analyzers are `raw` and `words`."""
     builder = tantivy.SchemaBuilder()
     for name in ("document_id", "sha256", "kind"):
         builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
-    for name in ("about", "body"):
+    for name in ("about", "body", "context"):
         builder.add_text_field(name, stored=True, tokenizer_name="words", index_option="freq")
-    for name in ("page", "start", "end"):
+    for name in ("page", "start", "end", "number", "goes_on", "position"):
         builder.add_unsigned_field(name, stored=True)
+    # What documents are judged by is read for hundreds of passages: from a column, not from rows.
+    builder.add_unsigned_field("document", stored=True, fast=True)
     for name in ("name", "card"):
         builder.add_bytes_field(name, stored=True, indexed=False)
     return builder.build()
 
 
-def _terms(query: str) -> list[str]:
-    """Return the terms to look for, each once; stop words only where there is nothing else."""
-    found = list(dict.fromkeys(_analyzer().analyze(readable(query[:_MOST_QUERY]))))
-    telling = [term for term in found if term not in _stop_terms()]
-    return (telling or found)[:_MOST_TERMS]
-
-
-def _any_of(field: str, terms: Sequence[str]) -> Any:
-    each = [tantivy.Query.term_query(_schema(), field, term, "freq") for term in terms]
-    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in each])
-
-
-def _only(query: Any, field: str, values: Sequence[str]) -> Any:
-    """Limit a query without changing its scores."""
-    exact = [tantivy.Query.term_query(_schema(), field, value, "basic") for value in values]
-    among = tantivy.Query.boolean_query([(tantivy.Occur.Should, each) for each in exact])
-    limit = tantivy.Query.const_score_query(among, 0.0)
-    return tantivy.Query.boolean_query([(tantivy.Occur.Must, limit), (tantivy.Occur.Must, query)])
+@cache
+def _stop_terms() -> frozenset[str]:
+    return frozenset(analyzer().analyze(_STOP_WORDS))
 
 
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 
 
-def _records(document: IndexedDocument) -> Iterator[dict[str, Any]]:
+def records(document: IndexedDocument) -> Iterator[dict[str, Any]]:
     """Yield what is indexed of a document: one record about it, and its passages."""
-    keys = {"document_id": document.document_id, "sha256": document.sha256}
+    if not document.pages:
+        return
+    keys = {
+        "document_id": document.document_id,
+        "sha256": document.sha256,
+        "document": _number(document.document_id),
+    }
     opening = next((page.text for page in document.pages if page.text.strip()), "")[:_ABOUT]
     # The words of a file's name stand together: "MasterServices_2020" is to be found by "services".
     names = f"{document.name}\n{_CAMEL.sub(' ', document.name)}"
     kept = {"name": document.name.encode(), "card": document.card.model_dump_json().encode()}
     yield {**keys, "kind": "document", "about": f"{names}\n{opening}", **kept}
-    for page in document.pages:
-        for span in passages(page.text):
-            place = {"page": page.number, "start": span.start, "end": span.end}
-            yield {**keys, "kind": "passage", "body": page.text[span.start : span.end], **place}
+    for page, cuts in outlined(document.pages):
+        for number, cut in enumerate(cuts):
+            yield {
+                **keys,
+                "kind": "passage",
+                "page": page.number,
+                "number": number,
+                "goes_on": int(cut.goes_on),
+                "start": cut.span.start,
+                "end": cut.span.end,
+                "body": page.text[cut.span.start : cut.span.end],
+                "context": cut.context,
+            }
+
+
+def _number(document_id: str) -> int:
+    """Return a number that no two documents share."""
+    digest = hashlib.blake2b(document_id.encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1
+
+
+def open_view(
+    stamp: tuple[str, int, int, int], index: Any, searcher: Any, before: View | None
+) -> View:
+    """Return an index as of its latest commit; profiles that were made before are not made again.
+
+    Raises:
+        ValueError: its records cannot be read.
+    """
+    known = before.profiles if before else {}
+    hits = searcher.search(exactly("kind", ["document"]), max(1, searcher.num_docs), count=False)
+    rows = [searcher.doc(address) for _, address in hits.hits]
+    profiles = {row["sha256"][0]: known.get(row["sha256"][0]) or _profile(row) for row in rows}
+    ids = {row["document"][0]: row["document_id"][0] for row in rows}
+    return View(stamp, index, searcher, profiles, Router(profiles.values()), ids)
+
+
+def _profile(row: Any) -> Profile:
+    card = Card.model_validate_json(row["card"][0])
+    return profile(row["document_id"][0], row["name"][0].decode(), card)
+
+
+def search(
+    view: View,
+    query: str,
+    *,
+    documents: Sequence[str] = (),
+    wanted: Wanted = ANY,
+    limit: int = 12,
+) -> list[Hit]:
+    """Return the passages that have most of the query's words, best first.
+
+    Those of the documents that fit best come first, each with its share of `limit`; `documents`
+    and `wanted` limit the documents in which to look.
+
+    Raises:
+        InvalidInput: what is wanted cannot be read.
+    """
+    among = documents
+    if wanted:
+        matching = view.router.matching(wanted)
+        among = [each for each in documents if each in matching] if documents else matching
+    if limit < 1 or not _terms(query) or (wanted and not among):
+        return []
+    chosen = _chosen(view, query, among)
+    found = [_found_in(view, query, choice, limit) for choice in chosen]
+    return _shared_out(found, [choice.share for choice in chosen], limit)
+
+
+def likely(view: View, query: str) -> list[str]:
+    """Return the few documents that a query is most likely about, the likeliest first."""
+    if not _terms(query):
+        return []
+    return [choice.document_id for choice in _chosen(view, query, ())]
+
+
+def _terms(query: str) -> list[str]:
+    """Return the terms to look for, each once; stop words only where there is nothing else."""
+    found = list(dict.fromkeys(analyzer().analyze(readable(query[:_MOST_QUERY]))))
+    telling = [term for term in found if term not in _stop_terms()]
+    return (telling or found)[:_MOST_TERMS]
+
+
+def _all_terms(field: str, terms: Sequence[str]) -> list[Any]:
+    return [tantivy.Query.term_query(schema(), field, term, "freq") for term in terms]
+
+
+def _any_of(queries: Sequence[Any]) -> Any:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, each) for each in queries])
+
+
+def _saying(terms: Sequence[str]) -> Any:
+    """Return a query for passages: by their words, and with less weight by what they stand under.
+
+    Terms stand beside each other in it, not in queries of their own: so tantivy skips what cannot
+    come among the best.
+    """
+    context = _all_terms("context", terms)
+    less = [tantivy.Query.boost_query(each, _BY_CONTEXT) for each in context]
+    return _any_of([*_all_terms("body", terms), *less])
+
+
+def exactly(field: str, values: Sequence[str]) -> Any:
+    """Return a query for records of which a field is one of the values."""
+    return _any_of([tantivy.Query.term_query(schema(), field, each, "basic") for each in values])
+
+
+def _only(query: Any, field: str, values: Sequence[str]) -> Any:
+    """Limit a query without changing its scores."""
+    limit = tantivy.Query.const_score_query(exactly(field, values), 0.0)
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, limit), (tantivy.Occur.Must, query)])
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """The index as of one commit."""
+class _Found:
+    """A passage with its place among those of its page."""
 
-    stamp: tuple[int, int, int]
-    index: Any
-    searcher: Any
-    held: dict[str, str]
-    """Versions, and the documents that they are of."""
-    profiles: dict[str, Profile]
-    """Versions, and what of them a question can name."""
-    router: Router
+    hit: Hit
+    number: int
+    goes_on: bool
 
 
-class Index:
-    """The passages of one workspace, searchable. Thread-safe, and safe among processes."""
-
-    def __init__(self, directory: Path, *, patience: float = 60.0) -> None:
-        """Use the index in `directory`, which is made if it is not there.
-
-        `patience` is how long, in seconds, to wait for another writer.
-        """
-        self._root = directory
-        self._at = directory / f"v{_VERSION}"
-        self._patience = patience
-        self._lock = threading.Lock()
-        self._view: _View | None = None
-
-    def holds(self, sha256: str) -> bool:
-        """Say whether a version is in the index."""
-        return sha256 in self._now().held
-
-    def documents(self) -> set[str]:
-        """Return the ids of the documents that are in the index."""
-        return set(self._now().held.values())
-
-    def _has(self, document: IndexedDocument) -> bool:
-        return self._now().held.get(document.sha256) == document.document_id
-
-    def add(self, documents: Iterable[IndexedDocument]) -> None:
-        """Add documents; another version of one that is there takes its place.
-
-        Raises:
-            Unavailable: another process kept writing, or the disk did not take it.
-        """
-        given = list(documents)
-        if all(self._has(document) for document in given):
-            return
-        with self._writer() as writer:
-            held = dict(self._now().held)
-            for document in given:
-                if held.get(document.sha256) == document.document_id:
-                    continue
-                if document.document_id in held.values():
-                    self._drop(writer, document.document_id)
-                for record in _records(document):
-                    writer.add_document(tantivy.Document(**record))
-                held[document.sha256] = document.document_id
-
-    def remove(self, document_id: str) -> None:
-        """Remove every version of a document, from the disk too.
-
-        Raises:
-            Unavailable: another process kept writing, or the disk did not take it.
-        """
-        with self._writer() as writer:
-            if document_id in self._now().held.values():
-                self._drop(writer, document_id)
-
-    def matching(self, wanted: Wanted) -> list[str]:
-        """Return the documents whose cards say what is wanted.
-
-        Raises:
-            InvalidInput: what is wanted cannot be read.
-        """
-        return self._now().router.matching(wanted)
-
-    def search(
-        self,
-        query: str,
-        *,
-        documents: Sequence[str] = (),
-        wanted: Wanted = ANY,
-        limit: int = 12,
-    ) -> list[Hit]:
-        """Return the passages that have most of the query's words, best first.
-
-        Those of the documents that fit best come first, each with its share of `limit`; `documents`
-        and `wanted` limit the documents in which to look.
-
-        Raises:
-            InvalidInput: what is wanted cannot be read.
-        """
-        view = self._now()
-        among = documents
-        if wanted:
-            matching = view.router.matching(wanted)
-            among = [each for each in documents if each in matching] if documents else matching
-        if limit < 1 or not _terms(query) or (wanted and not among):
-            return []
-        chosen = _chosen(view, query, among)
-        found = [_found(view, query, choice, limit) for choice in chosen]
-        return _shared_out(found, [choice.share for choice in chosen], limit)
-
-    def likely(self, query: str) -> list[str]:
-        """Return the few documents that a query is most likely about, the likeliest first."""
-        if not _terms(query):
-            return []
-        return [choice.document_id for choice in _chosen(self._now(), query, ())]
-
-    def _drop(self, writer: Any, document_id: str) -> None:
-        """Write everything anew but one document, as part of the writer's next commit."""
-        searcher = self._now().searcher
-        everything = searcher.search(tantivy.Query.all_query(), max(1, searcher.num_docs))
-        writer.delete_documents_by_query(tantivy.Query.all_query())
-        for _, address in everything.hits:
-            kept = searcher.doc(address).to_dict()
-            if kept["document_id"] != [document_id]:
-                writer.add_document(tantivy.Document(**kept))
-
-    @contextmanager
-    def _writer(self) -> Iterator[Any]:
-        """Hold the only writer, and commit at the end."""
-        writer = self._wait_for_writer()
-        try:
-            yield writer
-            writer.commit()
-            writer.garbage_collect_files()
-        except (ValueError, OSError) as error:
-            raise Unavailable(f"The search index could not be written: {error}") from error
-        finally:
-            with suppress(ValueError, OSError):
-                writer.wait_merging_threads()  # this also gives the lock back
-
-    def _wait_for_writer(self) -> Any:
-        until = time.monotonic() + self._patience
-        while True:
-            try:
-                return self._now().index.writer(_WRITER_BYTES, 1)
-            except ValueError as error:
-                if "LockBusy" not in str(error):
-                    raise Unavailable(f"The search index cannot be written: {error}") from error
-                if time.monotonic() > until:
-                    message = "Another process has been writing the search index. Try again later."
-                    raise Unavailable(message) from error
-            time.sleep(0.05)
-
-    def _now(self) -> _View:
-        """Return the index as of the latest commit, whichever process made it."""
-        with self._lock:
-            stamp = self._stamp()
-            if self._view is None or stamp is None or self._view.stamp != stamp:
-                self._view = self._open()
-            return self._view
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            meta = (self._at / "meta.json").stat()
-        except FileNotFoundError:
-            return None
-        return meta.st_ino, meta.st_mtime_ns, meta.st_size
-
-    def _open(self) -> _View:
-        """Open what is there; make it if nothing is; throw away what cannot be read."""
-        self._make()
-        try:
-            return self._read()
-        except (ValueError, OSError):
-            # Another process may just be replacing it: look once more before giving it up.
-            time.sleep(0.05)
-        try:
-            self._make()
-            return self._read()
-        except (ValueError, OSError):
-            self._discard(self._at)
-        self._make()
-        try:
-            return self._read()
-        except (ValueError, OSError) as error:
-            raise Unavailable(f"The search index cannot be opened: {error}") from error
-
-    def _make(self) -> None:
-        """Put an empty index in place, in one step, unless there is one."""
-        if self._stamp() is not None:
-            return
-        self._root.mkdir(parents=True, exist_ok=True)
-        for old in self._root.glob("v*"):
-            if old != self._at:
-                self._discard(old)
-        if self._at.exists() and any(self._at.iterdir()):
-            self._discard(self._at)  # files without the one that says what they are
-        new = self._root / f"new-{uuid.uuid4().hex}"
-        new.mkdir()
-        tantivy.Index(_schema(), str(new))
-        try:
-            new.rename(self._at)
-        except OSError:
-            shutil.rmtree(new, ignore_errors=True)  # another process was first
-
-    def _discard(self, directory: Path) -> None:
-        aside = self._root / f"old-{uuid.uuid4().hex}"
-        with suppress(OSError):
-            directory.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-
-    def _read(self) -> _View:
-        stamp = self._stamp()
-        if stamp is None:
-            raise FileNotFoundError(str(self._at))
-        index = tantivy.Index(_schema(), str(self._at), reuse=True)
-        index.register_tokenizer("words", _analyzer())
-        index.config_reader(reload_policy="manual")
-        index.reload()
-        searcher = index.searcher()
-        query = tantivy.Query.term_query(_schema(), "kind", "document", "basic")
-        hits = searcher.search(query, max(1, searcher.num_docs)).hits
-        rows = [searcher.doc(address) for _, address in hits]
-        held = {row["sha256"][0]: row["document_id"][0] for row in rows}
-        profiles = {row["sha256"][0]: self._profile(row) for row in rows}
-        return _View(stamp, index, searcher, held, profiles, Router(profiles.values()))
-
-    def _profile(self, row: Any) -> Profile:
-        """Return the profile of a version; one that was made before is not made again."""
-        before = self._view.profiles.get(row["sha256"][0]) if self._view else None
-        if before is not None and before.document_id == row["document_id"][0]:
-            return before
-        card = Card.model_validate_json(row["card"][0])
-        return profile(row["document_id"][0], row["name"][0].decode(), card)
+def _passages(view: View, terms: Sequence[str], documents: Sequence[str], limit: int) -> list[Hit]:
+    """Return the best passages of documents, by the scores they have among all."""
+    query = _only(_saying(terms), "document_id", documents)
+    hits = view.searcher.search(query, limit + _SPARE, count=False).hits
+    least = round(hits[:limit][-1][0], 4) if hits else 0.0
+    best = [(score, address) for score, address in hits if round(score, 4) >= least]
+    found = [_found(score, view.searcher.doc(address)) for score, address in best]
+    found.sort(key=lambda each: (-each.hit.score, *_place(each)))
+    return _neighbours_joined(found[:limit])
 
 
-def _passages(view: _View, terms: Sequence[str], documents: Sequence[str], limit: int) -> list[Hit]:
-    """Return the best passages; where `documents` are given, of these, with the same scores."""
-    query = _any_of("body", terms)
-    if documents:
-        query = _only(query, "document_id", documents)
-    # Equal scores come back in the order of the segments: take more, and order them here.
-    found = view.searcher.search(query, limit + 20).hits
-    hits = []
-    for score, address in found:
-        row = view.searcher.doc(address)
-        values = {name: row[name][0] for name in _PLACE}
-        hits.append(Hit(**values, score=round(score, 4)))
-    hits.sort(key=lambda hit: (-hit.score, hit.document_id, hit.page, hit.start))
-    return hits[:limit]
+def _found(score: float, row: Any) -> _Found:
+    hit = Hit(
+        document_id=row["document_id"][0],
+        sha256=row["sha256"][0],
+        page=row["page"][0],
+        start=row["start"][0],
+        end=row["end"][0],
+        score=round(score, 4),
+    )
+    return _Found(hit, row["number"][0], bool(row["goes_on"][0]))
 
 
-def _chosen(view: _View, query: str, among: Sequence[str]) -> list[Choice]:
+def _place(found: _Found) -> tuple[str, int, int]:
+    return found.hit.document_id, found.hit.page, found.number
+
+
+def _neighbours_joined(found: Sequence[_Found]) -> list[Hit]:
+    """Put together what was cut only for its length, where both parts were found; best first."""
+    joined: list[_Found] = []
+    for each in sorted(found, key=_place):
+        before = joined[-1] if joined else None
+        if before is None or not _belongs(before, each):
+            joined.append(each)
+            continue
+        score = max(before.hit.score, each.hit.score)
+        hit = replace(before.hit, end=each.hit.end, score=score)
+        joined[-1] = _Found(hit, each.number, each.goes_on)
+    joined.sort(key=lambda each: (-each.hit.score, *_place(each)))
+    return [each.hit for each in joined]
+
+
+def _belongs(before: _Found, after: _Found) -> bool:
+    """Say whether a passage goes on from another, and together they are not too long."""
+    document_id, page, number = _place(before)
+    beside = _place(after) == (document_id, page, number + 1)
+    short = after.hit.end - before.hit.start <= _MOST_JOINED
+    return beside and after.goes_on and short
+
+
+def _chosen(view: View, query: str, among: Sequence[str]) -> list[Choice]:
     """Choose the documents in which to look: by their cards, then by their passages."""
 
     def weigh(documents: Sequence[str]) -> dict[str, float]:
@@ -410,23 +298,29 @@ def _chosen(view: _View, query: str, among: Sequence[str]) -> list[Choice]:
     return view.router.choose(query, weigh, among)
 
 
-def _points(view: _View, terms: Sequence[str], documents: Sequence[str]) -> dict[str, float]:
+def _points(view: View, terms: Sequence[str], documents: Sequence[str]) -> dict[str, float]:
     """Return how well documents fit by their best passages, names and openings; all if none."""
     points: dict[str, float] = {}
     seen: dict[str, int] = {}
-    for hit in _passages(view, terms, documents, _POOL):
-        rank = seen[hit.document_id] = seen.get(hit.document_id, 0) + 1
-        points[hit.document_id] = points.get(hit.document_id, 0.0) + hit.score / 2 ** (rank - 1)
-    about = _any_of("about", terms)
-    if documents:
-        about = _only(about, "document_id", documents)
-    for score, address in view.searcher.search(about, _POOL).hits:
-        document_id = view.searcher.doc(address)["document_id"][0]
+    for score, document_id in _judged(view, _saying(terms), documents):
+        rank = seen[document_id] = seen.get(document_id, 0) + 1
+        points[document_id] = points.get(document_id, 0.0) + score / 2 ** (rank - 1)
+    for score, document_id in _judged(view, _any_of(_all_terms("about", terms)), documents):
         points[document_id] = points.get(document_id, 0.0) + _BY_ABOUT * score
     return points
 
 
-def _found(view: _View, query: str, choice: Choice, limit: int) -> list[Hit]:
+def _judged(view: View, query: Any, documents: Sequence[str]) -> Iterator[tuple[float, str]]:
+    """Yield the scores of the best records, best first, with the documents that they are of."""
+    if documents:
+        query = _only(query, "document_id", documents)
+    hits = view.searcher.search(query, _POOL, count=False).hits
+    numbers = view.searcher.fast_field_values("document", [address for _, address in hits])
+    for (score, _), number in zip(hits, numbers, strict=True):
+        yield round(score, 4), view.ids[number]
+
+
+def _found_in(view: View, query: str, choice: Choice, limit: int) -> list[Hit]:
     """Return the best passages of a chosen document: without the names that led to it, if any."""
     hits = _passages(view, _terms(choice.query), [choice.document_id], limit)
     return hits or _passages(view, _terms(query), [choice.document_id], limit)

@@ -319,10 +319,13 @@ def test_every_run_writes_to_lists_that_its_workspace_shares(workload: Measured)
     assert {("affidavit-runs", "default/due"), ("affidavit-runs", "default/runs")} < {*shared}
 
 
-def test_a_search_reads_the_whole_list_of_documents(workload: Measured) -> None:
-    reads = workload.question[Use("affidavit-documents", "default/documents", READS)]
+def test_a_question_reads_the_list_of_documents_and_a_search_only_what_changed(
+    workload: Measured,
+) -> None:
+    listed = workload.question[Use("affidavit-documents", "default/documents", READS)]
     # 30 documents of some 300 bytes are more than one unit of 4 KB.
-    assert reads >= 2
+    assert listed >= 2
+    assert 0 < workload.question[Use("affidavit-documents", "default/changes", READS)] < 4
 
 
 def test_no_name_of_a_run_a_thread_or_a_document_is_left_in_a_key(workload: Measured) -> None:
