@@ -39,7 +39,6 @@ _SIMPLE = re.compile(
     rb"(?:/[A-Za-z\d]+|\d{1,18}(?=[" + _WHITE + rb"/>]))))*+[" + _WHITE + rb"]*>>"
 )
 _PAIR = re.compile(rb"/([A-Za-z\d]+)[" + _WHITE + rb"]*(?:/([A-Za-z\d]+)|(\d+))")
-_DIGITS = re.compile(rb"\d+")
 _PAREN = re.compile(rb"\\.|[()]", re.DOTALL)
 _HEAD = re.compile(rb"(\d{1,10})[" + _WHITE + rb"]+\d{1,5}[" + _WHITE + rb"]+$")
 _STREAM = re.compile(rb"[" + _WHITE + rb"]*stream(?:\r\n|\n|\r)")
@@ -92,33 +91,33 @@ def parse_value(data: bytes, position: int = 0) -> tuple[Value, int]:
         if token is None:
             raise Malformed(f"no PDF value at byte {position}")
         position = token.end()
-        kind = token.lastgroup
-        if kind == "open":
+        kind, text = token.lastgroup, token[token.lastindex or 0]
+        if kind == "name":  # the most frequent first
+            items.append(Name(text[1:]))
+        elif kind == "open":
             if len(outer) >= MAX_DEPTH:
                 raise Malformed(f"nested deeper than {MAX_DEPTH} at byte {position}")
-            outer.append((token["open"], items))
+            outer.append((text, items))
             items = []
         elif kind == "close":
             if not outer:
-                raise Malformed(f"unexpected {token['close']!r} at byte {position}")
+                raise Malformed(f"unexpected {text!r} at byte {position}")
             opening, above = outer.pop()
-            above.append(_close(opening, token["close"], items))
+            above.append(_close(opening, text, items))
             items = above
         elif kind == "nested":
             position = _end_of_string(data, position)
             items.append(b"")
         else:
-            items.append(_scalar(str(kind), token[str(kind)]))
+            items.append(_scalar(kind, text))
         if not outer:
             return items[0], position
 
 
-def _scalar(kind: str, text: bytes) -> Value:
+def _scalar(kind: str | None, text: bytes) -> Value:
     """A value that is one token. Strings are not unescaped: none of them matters here."""
     if kind == "ref":
-        return Ref(_DIGITS.match(text)[0])  # type: ignore[index]
-    if kind == "name":
-        return Name(text[1:])
+        return Ref(text.split(None, 1)[0].partition(b"\0")[0])
     if kind == "number":
         return _number(text)
     if kind == "numbers":

@@ -16,7 +16,7 @@ from tools.parsers.result import clean
 
 UNKNOWN = "\ufffd"
 """Stands for a sign that cannot be made out."""
-_LOOKED_AT = 24
+_LOOKED_AT = 12
 """Characters by which it is told how a page is turned, about."""
 _ASKEW = 10
 """Degrees."""
@@ -44,12 +44,12 @@ def opened_text(page: pypdfium2.PdfPage) -> pypdfium2.PdfTextPage:
 
 def _runs_downwards(textpage: pypdfium2.PdfTextPage, rotation: int) -> bool:
     """Whether most of a page is turned clockwise, by a quarter, as it is shown."""
-    count = textpage.count_chars()
+    count, raw = textpage.count_chars(), textpage.raw
     drawn = downwards = 0
     for index in range(0, count, count // _LOOKED_AT + 1):
-        if pdfium.FPDFText_IsGenerated(textpage, index) == 0:
+        if pdfium.FPDFText_IsGenerated(raw, index) == 0:
             drawn += 1
-            turned = math.degrees(pdfium.FPDFText_GetCharAngle(textpage, index)) + rotation
+            turned = math.degrees(pdfium.FPDFText_GetCharAngle(raw, index)) + rotation
             downwards += abs(turned % 360 - 90) < _ASKEW
     return downwards > drawn / 2
 
