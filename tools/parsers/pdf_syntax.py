@@ -92,9 +92,7 @@ def parse_value(data: bytes, position: int = 0) -> tuple[Value, int]:
             raise Malformed(f"no PDF value at byte {position}")
         position = token.end()
         kind, text = token.lastgroup, token[token.lastindex or 0]
-        if kind == "name":  # the most frequent first
-            items.append(Name(text[1:]))
-        elif kind == "open":
+        if kind == "open":
             if len(outer) >= MAX_DEPTH:
                 raise Malformed(f"nested deeper than {MAX_DEPTH} at byte {position}")
             outer.append((text, items))
@@ -118,6 +116,8 @@ def _scalar(kind: str | None, text: bytes) -> Value:
     """A value that is one token. Strings are not unescaped: none of them matters here."""
     if kind == "ref":
         return Ref(text.split(None, 1)[0].partition(b"\0")[0])
+    if kind == "name":
+        return Name(text[1:])
     if kind == "number":
         return _number(text)
     if kind == "numbers":
