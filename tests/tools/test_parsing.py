@@ -295,6 +295,15 @@ class TestDamagedPdf:
         assert "on page 2 its text is corrupt" in damaged.reason
         assert damaged.pages[0].text.split("\n") == LEASE[0]
 
+    def test_what_stands_where_the_text_of_a_page_should_is_found(self) -> None:
+        """Text that is not packed has no checksum; an object in its midst ends it for a reader."""
+        data = pdf(pageCompression=0)
+        old = b"(ninety days' notice in writing.)"
+        new = b"/Type /Page\n>>\nendobj\n9 0 obj <<".ljust(len(old))
+        assert data.count(old) == 1
+        parsed = parse(data.replace(old, new), "lease.pdf")
+        assert (parsed.status, "on page 2" in parsed.reason) == ("damaged", True)
+
     def test_of_a_damaged_page_the_fuller_reading_is_kept(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -28,6 +28,7 @@ MAX_UNPACKED = 1 << 30
 
 CUT_OFF = "its end is cut off"
 _USED = re.compile(rb"/([^\s/<>\[\]()]+)\s+(?:[-+\d.]+\s+(Tf)|Do)\b")
+_FOREIGN = re.compile(rb"(?:^|[\r\n])[ \t]*(?:endobj|endstream)\b")  # no operator is called so
 _SHOWS = re.compile(rb"[)>\]]\s*T[jJ]\b")  # the operators that show text (9.4.3)
 _FONTS = frozenset(
     [b"Type0", b"Type1", b"MMType1", b"Type3", b"TrueType", b"CIDFontType0", b"CIDFontType2"]
@@ -211,7 +212,8 @@ class Walk:
         contents = self.follow(page.get(b"Contents"), "its text")
         streams = contents if isinstance(contents, list) else [page.get(b"Contents")]
         data = b"\n".join(self.decoded(each, "its text") for each in streams if each is not None)
-        if bytes(16) in data and b"BI" not in data:  # only pictures in it may have zeros
+        zeros = bytes(16) in data and b"BI" not in data  # only pictures in it may have some
+        if zeros or _FOREIGN.search(data):
             raise Malformed("its text is corrupt: it has been overwritten")
         self._used(data, resources)
 
