@@ -311,6 +311,7 @@ class Library:
             return []
         found = self.store.some({hit.document_id for hit in hits})
         left = [hit for hit in hits if hit.document_id in found]
+        self.store.met(*dict.fromkeys(hit.document_id for hit in left))
         pages = {each: self.store.pages(each) for each in {hit.sha256 for hit in left}}
         return [
             self._passage(found[hit.document_id], pages[hit.sha256][hit.page - 1], hit)
