@@ -15,7 +15,7 @@ from typing import Final
 import snowballstemmer
 
 from tools.passages import is_heading, sentences
-from tools.tables import tells_columns
+from tools.tables import periods, tells_columns
 
 WORD: Final = re.compile(r"[^\W\d_]+(?:[’'](?:s|t|re|ve|ll)\b)?|\d[\d.,/]*\d|\d|§|\$|%")
 
@@ -141,7 +141,7 @@ def units(text: str, heads: str = "") -> tuple[Unit, ...]:
         words = terms(piece)
         figures = len(_FIGURE.findall(piece))
         is_head = tells_columns(piece)
-        if is_head or (figures and figures == len(_YEAR.findall(piece))):
+        if periods(piece) or (figures and figures == len(_YEAR.findall(piece))):
             columns = words
         elif _titles(piece, words):
             over = words

@@ -22,7 +22,7 @@ _LONGEST_LINE: Final = 100
 
 PERIOD: Final = re.compile(
     r"\b(?:(?:first|second|third|fourth)\s+(?:fiscal\s+)?quarter|Q[1-4]\b"
-    r"|(?:fiscal\s+(?:year\s+)?|FY\s?)?(?:19|20)\d\d)\b",
+    r"|(?:fiscal\s+(?:year\s+)?|FY\s?)?(?:19|20)\d\d|FY\s?\d\d)\b",
     re.IGNORECASE,
 )
 """A year or a quarter, as columns are headed by them."""
@@ -30,8 +30,9 @@ _BESIDES: Final = re.compile(
     r"(?:\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|years?|months?|quarters?|weeks?"
     r"|three|six|nine|twelve|ended|ending|fiscal|as|of|at|for|the|and|in|dollars|thousands|millions"
-    r"|except|per|share|data|amounts|unaudited|audited|restated|notes?|actual)\b"
-    r"|\b[1-3]?\d\b|[\s.,:;()$€£*|–—-])+",
+    r"|except|per|share|data|amounts|unaudited|audited|restated|notes?|actual"
+    r"|change|increase|decrease|percent|percentage|variance|vs|total)\b"
+    r"|\b[1-3]?\d\b|[\s.,:;()$€£%*|–—-])+",
     re.IGNORECASE,
 )
 _PROSE: Final = 14
@@ -130,7 +131,7 @@ def cell(row: str, heads: str, wanted: str) -> tuple[str, str] | None:
     them: the last line of the heads is what counts. None otherwise.
     """
     columns = periods(heads.strip().rpartition("\n")[2])
-    quarters = [c for c in columns if not re.search(r"\d{4}", c)]
+    quarters = [c for c in columns if not re.search(r"\d\d", c)]
     columns = quarters or columns
     figures = [" ".join(m[0].split()) for m in _CELL.finditer(row)]
     if len(figures) != len(columns) or len(set(columns)) < len(columns):
@@ -144,8 +145,8 @@ def cell(row: str, heads: str, wanted: str) -> tuple[str, str] | None:
 
 def _plain(period: str) -> str:
     """Return what names a period, however it is written: the year, or the quarter."""
-    year = re.search(r"\d{4}", period)
+    year = re.search(r"\d{4}|(?<=FY)\s?\d\d", period, re.IGNORECASE)
     if year:
-        return year[0]
+        return f"20{year[0].strip()}"[-4:]
     words = ("first", "second", "third", "fourth")
     return next((w for w in words if w in period.lower()), "") or words[int(period[-1]) - 1]

@@ -54,6 +54,8 @@ def test_a_passage_that_begins_inside_a_table_has_its_heads_above() -> None:
         ("December 31, 2019 December 31, 2018", ["2019", "2018"]),
         ("Fiscal 2019 | FY2018", ["Fiscal 2019", "FY2018"]),
         ("2019 First Quarter Q2", ["2019", "First Quarter", "Q2"]),
+        ("2019 2018 Change % Change", ["2019", "2018"]),
+        ("FY19 FY18", ["FY19", "FY18"]),
         ("Revenue 2019 2018", []),
         ("TERM: November 1, 2014 to October 31, 2017", []),
         ("2019", []),
@@ -79,6 +81,11 @@ def test_a_cell_is_told_only_where_there_is_no_doubt(
     row: str, wanted: str, found: tuple[str, str] | None
 ) -> None:
     assert cell(row, "Year Ended December 31,\n2019 2018 2017", wanted) == found
+
+
+def test_a_year_is_the_same_however_it_is_written() -> None:
+    assert cell("Revenue 12 13", "FY19 FY18", "revenue in fiscal 2018") == ("FY18", "13")
+    assert cell("Revenue 12 13", "Fiscal 2019 Fiscal 2018", "in FY2019") == ("Fiscal 2019", "12")
 
 
 def test_quarters_are_columns_under_their_year() -> None:
