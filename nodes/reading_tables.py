@@ -6,7 +6,15 @@ added that the two quotes do not say.
 It must never compute: a total is quoted where it stands. Next: `tools/tables.py` finds the heads.
 """
 
+import re
+from typing import Final
+
 from tools.tables import cell, column_heads, is_row, label, scale
+
+_NO_AMOUNT: Final = re.compile(
+    r"\b(?:per|number|employees|headcount|percent\w*|ratio|margin|rate|days)\b|%", re.IGNORECASE
+)
+"""Rows of counts and ratios: the unit that heads a table of amounts is not theirs."""
 
 
 def heads_of(text: str, start: int, end: int, above: str) -> str:
@@ -26,4 +34,6 @@ def statement(question: str, quote: str, heads: str) -> str:
     if found is None:
         return f"{flat} ({' '.join(heads.split())})"
     column, figure = found
-    return " ".join(f"{label(quote)}, {column}: {figure} {scale(heads)}".split())
+    name = label(quote)
+    unit = "" if _NO_AMOUNT.search(name) or "%" in figure else scale(heads)
+    return " ".join(f"{name}, {column}: {figure} {unit}".split())

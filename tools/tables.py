@@ -37,6 +37,7 @@ _BESIDES: Final = re.compile(
 )
 _PROSE: Final = 14
 """Words of a line from which on it is no row."""
+_ENDED: Final = re.compile(r"\bend(?:ed|ing)\b", re.IGNORECASE)
 _SCALE: Final = re.compile(
     r"\([^()]{0,40}\b(?:thousands|millions|billions)\b[^()]{0,60}\)", re.IGNORECASE
 )
@@ -55,7 +56,9 @@ def periods(line: str) -> list[str]:
 
 def tells_columns(line: str) -> bool:
     """Say whether a line heads columns, or is nothing but a part of what heads them."""
-    return bool(periods(line) or _BESIDES.fullmatch(line.strip()))
+    if periods(line) or _BESIDES.fullmatch(line.strip()):
+        return True
+    return bool(_ENDED.search(line) and _BESIDES.fullmatch(PERIOD.sub(" ", line)))
 
 
 def column_heads(text: str, at: int) -> Span | None:

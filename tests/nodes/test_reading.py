@@ -125,6 +125,12 @@ def test_a_row_is_quoted_with_what_heads_its_columns(question: str, row: str, sa
     assert statement(question, found.text, found.heads) == says
 
 
+def test_the_unit_of_amounts_is_not_that_of_counts_and_ratios() -> None:
+    heads = "(In thousands)\n2019 2018"
+    count = "Number of employees 4,310 4,120"
+    assert statement("How many in 2018?", count, heads) == "Number of employees, 2018: 4,120"
+
+
 def test_what_may_be_done_for_no_reason_depends_on_nothing() -> None:
     cause = "9. Breach. Either party may terminate this agreement if the other is in breach.\n"
     none = "10. The Buyer may terminate this agreement at any time, without cause, on notice.\n"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.tables import cell, column_heads, heads_above, periods
+from tools.tables import cell, column_heads, heads_above, periods, tells_columns
 
 STATEMENT = """\
 Management believes that total revenue for the coming fiscal year depends on many things in 2019.
@@ -45,6 +45,13 @@ def test_a_passage_that_begins_inside_a_table_has_its_heads_above() -> None:
     whole = STATEMENT.index("(In thousands")
     assert heads_above(STATEMENT, whole, len(STATEMENT)) is None  # it has them itself
     assert heads_above(STATEMENT, 0, 90) is None  # prose needs none
+
+
+def test_a_line_that_says_nothing_but_the_period_answers_nothing() -> None:
+    assert tells_columns("For the fiscal year ended December 31, 2019")
+    assert tells_columns("(In thousands, except per share amounts)")
+    assert not tells_columns("December 31, 2019")  # it may be what was asked for
+    assert not tells_columns("The plant in Ohio was closed in the year ended December 31, 2019")
 
 
 @pytest.mark.parametrize(
