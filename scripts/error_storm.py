@@ -6,13 +6,15 @@ Between the product and a moto server stands a proxy that goes wrong, below boto
 throttles, answers 500, resets the connection, or does what was asked and then answers too late.
 
 1. For each of the four, the reference conversation (`scripts.reference`) is played while every
-   call meets that error at its first attempt. The record must be that of the undisturbed one.
+   call meets that error at its first attempt, or in several plays each a share of the calls. The
+   record must be that of the undisturbed one.
 2. 200 runs on 40 threads are driven by a worker while each call meets one of the four with
    probability 0.2, its repetitions too; where all of a call's repetitions fail, the run is given
    back and tried again. Every trace is checked (`scripts.tally`), and also that a run's tries were
    counted from its last new checkpoint only.
 """
 
+import itertools
 import os
 import random
 import signal
@@ -42,8 +44,11 @@ PROBABILITY: Final = 0.2
 THREADS: Final = 40
 CONCURRENCY: Final = 32
 LEASE_SECONDS: Final = 15.0
-READ_SECONDS: Final = 1.5
+READ_SECONDS: Final = 1.0
 """How long the clients wait for an answer that comes too late."""
+PLAYS: Final = {"answered too late": 4}
+"""Plays among which the calls are divided. boto3 stops repeating calls when many in a row come to
+nothing, and what was done and is done again comes to nothing."""
 _READS: Final = ("GetItem", "Query", "BatchGetItem", "GET", "HEAD", "ReceiveMessage")
 
 
@@ -77,17 +82,19 @@ class Storm:
     def __init__(self, seed: int = 0) -> None:
         self._chance = random.Random(seed)
         self._lock = Lock()
+        self._first = itertools.count()
         self.calls = self.errors = 0
 
-    def once(self, fault: Fault, every: int = 1) -> Any:
-        """Return a chooser by which a call meets an error at its first attempt.
+    def once(self, fault: Fault, every: int = 1, start: int = 0) -> Any:
+        """Return a chooser by which calls meet an error at their first attempt.
 
-        `every`: each call does, or every second one, or every third …
+        `every`: each call does, or every second one, or every third …, from the call `start` on.
         """
 
         def choose(request: Request) -> Fault:
             first = "attempt=1" in request.headers.get("amz-sdk-request", "attempt=1")
-            return self._counted(fault if first and self.calls % every == 0 else passes)
+            hit = first and next(self._first) % every == start
+            return self._counted(fault if hit else passes)
 
         return choose
 
@@ -110,16 +117,26 @@ def each_once(ground: Ground, every: int) -> Iterator[tuple[str, list[str]]]:
     """Yield for each error what became of the conversation in which every call met it once."""
     matrix = Matrix(ground)
     matrix.enumerate()
-    for number, (name, fault) in enumerate(ERRORS.items()):
-        storm = Storm()
-        with ground.place(number) as place, proxied(ground, storm.once(fault, every)) as endpoint:
-            playing = matrix.playing(place, endpoint=endpoint, lease=LEASE_SECONDS)
-            what = replace(playing, read_seconds=READ_SECONDS)
-            _, code = join(what)
-            wrong = [] if code == 0 else [f"exit {code}\n{said(what)}"]
-            with ground.desk(place) as desk:
-                wrong += faults(desk, matrix.expected)
-            yield f"{name}, once at each of {storm.errors} calls of {storm.calls}", wrong
+    places = itertools.count()
+    for name, fault in ERRORS.items():
+        storm, wrong = Storm(), list[str]()
+        plays = PLAYS.get(name, 1)
+        for play in range(plays):
+            with ground.place(next(places)) as place:
+                chooser = storm.once(fault, every * plays, every * play)
+                wrong += _played(matrix, ground, place, chooser)
+        yield f"{name}, once at each of {storm.errors} calls of {storm.calls}", wrong
+
+
+def _played(matrix: Matrix, ground: Ground, place: Place, chooser: Any) -> list[str]:
+    """Play the conversation behind a proxy that goes wrong; return what is wrong afterwards."""
+    with proxied(ground, chooser) as endpoint:
+        playing = matrix.playing(place, endpoint=endpoint, lease=LEASE_SECONDS)
+        what = replace(playing, read_seconds=READ_SECONDS)
+        _, code = join(what)
+    wrong = [] if code == 0 else [f"exit {code}\n{said(what)}"]
+    with ground.desk(place) as desk:
+        return [*wrong, *faults(desk, matrix.expected)]
 
 
 @contextmanager
