@@ -353,9 +353,9 @@ class DocumentStore:
         Raises:
             NotFound: there is no such version in this workspace.
         """
-        return self._read(sha256)[1]
+        return self._read(sha256, keep=False)[1]  # it reads each document once
 
-    def _read(self, sha256: str) -> tuple[str, list[Page]]:
+    def _read(self, sha256: str, *, keep: bool = True) -> tuple[str, list[Page]]:
         """Return the id of the document that has a version, and the version's pages."""
         with self._lock:
             known = self._cached.get(sha256)
@@ -365,7 +365,7 @@ class DocumentStore:
         text = self._artifacts.get(cast(str, item.body["pages"]))
         pages = [Page.model_validate(page) for page in json.loads(text)]
         read = cast(str, item.body["document_id"]), pages
-        if item.body.get("final"):
+        if keep and item.body.get("final"):
             with self._lock, suppress(ValueError):  # it is larger than all that is remembered
                 self._cached[sha256] = read
         return read
