@@ -24,8 +24,6 @@ _COVER_PAGES: Final = 40
 _COVER_CHARS: Final = 6_000
 _FIRST: Final = 3
 """Pages among which it can be told by the commission's name alone."""
-_FORM_LINE: Final = 50
-"""Characters of the line that a form has for itself."""
 _LABEL_PAGES: Final = 60
 _LABEL_CHARS: Final = 150_000
 _COMMISSION: Final = re.compile(r"SECURITIES\s+AND\s+EXCHANGE\s+COMMISSION", re.IGNORECASE)
@@ -45,7 +43,7 @@ _FILE: Final = re.compile(
 )
 _TICKER: Final = re.compile(
     r"\(\s*(?:NYSE(?:\s+American)?|NASDAQ(?:\s*GS)?|Nasdaq|LSE|TSX|ASX|OTC\w*|AMEX)\s*:\s*([A-Z][A-Z.]{0,5})\s*\)"
-    r"|\b(?-i:([A-Z]{1,5}))\s+(?:The\s+)?(?:New\s+York\s+Stock\s+Exchange|NASDAQ|NYSE)\b",
+    r"|\b(?-i:([A-Z]{1,5}))[\s|]+(?:The\s+)?(?:New\s+York\s+Stock\s+Exchange|NASDAQ|NYSE)\b",
     re.IGNORECASE,
 )
 _ENDED: Final = re.compile(
@@ -96,9 +94,8 @@ def filing(pages: Sequence[Page]) -> Filing:
 def _heads(text: str, form: re.Match[str], *, first: bool) -> bool:
     """Say whether a form is what a page is, and not one that its text mentions."""
     begin = text.rfind("\n", 0, form.start()) + 1
-    line = text[begin:].partition("\n")[0].strip()
-    alone = len(line) <= _FORM_LINE or form[0].startswith("FORM")
-    if not alone or any(map(str.isalpha, text[begin : form.start()])):
+    behind = text[form.end() :].partition("\n")[0].replace("Mark One", "")
+    if any(map(str.isalpha, text[begin : form.start()])) or any(map(str.islower, behind)):
         return False
     over = text[max(0, form.start() - 400) : form.start()]
     return bool(_CHARTER.search(text) or (first and _COMMISSION.search(over)))
@@ -160,8 +157,9 @@ def _numbers(cover: Part) -> Iterator[Stated]:
 
 def _dates(cover: Part) -> Iterator[Stated]:
     for match in _REPORTED.finditer(cover.text):
-        found = DATE.search(cover.text, match.end(), match.end() + 60)
-        if found:
+        behind = DATE.search(cover.text, match.end(), match.end() + 60)
+        over = [*DATE.finditer(cover.text, max(0, match.start() - 60), match.start())]
+        if found := behind or (over[-1] if over else None):
             stated = cover.stated(found.start(), found.end(), iso(found[0]), what="report")
             if stated:
                 yield stated

@@ -22,8 +22,8 @@ from tools.dates import iso
 from tools.openings import DATE, document_dates, titles
 from tools.passages import is_heading
 
-CARD_VERSION: Final = "1"
-"""Changes when the same pages would give another card."""
+CARD_VERSION: Final = "2"
+"""Changes when the same pages would give another card; the version of the index goes up with it."""
 MOST: Final = 12
 """Values of one sort."""
 
@@ -172,7 +172,8 @@ def _parties(
     first: Part, found: list[card_fields.Field], filed: Filing, *, mail: bool
 ) -> list[Stated]:
     if filed.forms:
-        return _distinct(filed.filers)
+        covers = [filed.cover] if filed.cover else []
+        return _distinct(filed.filers or card_names.organisations(covers, (), 1))
     named = [*card_fields.persons(first, found)]
     if mail:
         return _distinct(named)

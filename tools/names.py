@@ -108,7 +108,7 @@ def initials(name: str) -> list[str]:
 
 def plain(name: str) -> str:
     """Return a name on one line, without what stands around it by accident."""
-    return " ".join(name.split()).strip(" ,;:-–—*•\"“”'’_|")[:LONGEST]
+    return " ".join(name.split()).strip(" ,;:-–—#*•\"“”'’_|")[:LONGEST]
 
 
 def same(one: str, other: str) -> bool:

@@ -32,8 +32,8 @@ from tools.index import ANY, Hit, IndexedDocument
 from tools.profiles import Wanted
 from tools.search import View, analyzer, exactly, likely, open_view, records, schema, search
 
-_VERSION: Final = 3
-"""Goes up when the same pages would be indexed differently."""
+_VERSION: Final = 4
+"""Goes up when the same pages would be indexed differently, or their cards made differently."""
 _WRITER_BYTES: Final = 50_000_000
 _COMMIT_EVERY: Final = 500
 """Documents after which a long addition is committed: so much is done again if it is killed."""

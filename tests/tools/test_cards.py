@@ -99,6 +99,27 @@ class TestAFiling:
         made = card("Dear shareholders,", "We grew.", TEN_K.format(ended="December 31, 2018"))
         assert (values(made.kinds), made.kinds[0].page) == (["10-K"], 3)
 
+    def test_that_does_not_ask_for_a_name_is_of_the_organisation_on_its_cover(self) -> None:
+        text = TEN_K.replace("4D MATERIALS COMPANY\n(Exact name of registrant as specified in its "
+                             "charter)", "Borel Foods, Inc.\nOne Borel Way")  # fmt: skip
+        assert values(card(text.format(ended="September 30, 2023")).parties) == [
+            "Borel Foods, Inc."
+        ]
+
+    @pytest.mark.parametrize(
+        "dated",
+        ["Date of Report (Date of earliest event reported): May 26, 2023",
+         "May 26, 2023\nDate of Report (Date of earliest event reported)"],
+    )  # fmt: skip
+    def test_on_an_event_is_dated(self, dated: str) -> None:
+        text = TEN_K.replace("10-K", "8-K").replace("For the fiscal year ended {ended}", dated)
+        made = card(text)
+        assert (values(made.kinds), values(made.dates)) == (["8-K"], ["2023-05-26"])
+
+    def test_is_named_in_a_contract_that_is_none(self) -> None:
+        later = "The Buyer files with the Securities and Exchange Commission its\nForm 8-K within"
+        assert values(card(*SUPPLY, later).kinds) == ["master supply agreement"]
+
     def test_of_a_quarter_is_on_the_quarter(self) -> None:
         text = TEN_K.replace("10-K", "10-Q").replace("fiscal year", "quarterly period")
         made = card(text.format(ended="June 30, 2019"))
