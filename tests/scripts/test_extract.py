@@ -63,7 +63,7 @@ def test_people_see_values_states_and_pages(told: Cli, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MODEL)
     told("add", "lease.txt", "supply.txt")
     result = told("extract", "mine:Rent")  # of all documents
-    assert "4200  page 2" in result.stdout
+    assert "4200  line 8" in result.stdout
     assert "2 documents, 1 fields: 1 found, 1 not in document, 0 uncertain" in result.stdout
     assert "2 of 2 documents" in result.stderr
 
