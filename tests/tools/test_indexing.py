@@ -196,7 +196,7 @@ def test_what_a_killed_publisher_left_goes_with_the_next_publication(
 ) -> None:
     first = worker("first")
     put(first, "Rome is old.", "Bern is calm.", "Oslo is cold.")
-    assert found(first, "old") == ["Rome"]  # indexed here, and not shared yet
+    first.cards([*first.store.all()])  # these are kept in the same table
 
     def killed(*_: Any) -> None:
         raise Killed
