@@ -141,7 +141,7 @@ class Library:
             added_by=identity.name,
             attachments=_ids(attached),
         )
-        card = KeptCard(make_card(parsed.pages), CARD_VERSION)
+        card = KeptCard(parsed.card, CARD_VERSION) if parsed.card else None
         if version_of:
             pages = parsed.pages
             added = self.store.add_version(version_of, document, pages, PARSER_VERSION, card)
@@ -185,7 +185,7 @@ class Library:
                 "attachments": _ids(attached),
             }
         )
-        card = KeptCard(make_card(parsed.pages), CARD_VERSION)
+        card = KeptCard(parsed.card, CARD_VERSION) if parsed.card else None
         read = self.store.read_again(document, parsed.pages, PARSER_VERSION, card)
         return Added(read, False, attached)
 

@@ -3,7 +3,7 @@
 A child has limits on memory and time, an empty environment and no terminal; a file that crashes or
 stalls it ends `damaged`, and the next file gets another child. Nothing is taken from a child but a
 well-formed answer. What a child does is in `tools.parsers.child`, what files become in
-`tools.parsing`.
+`tools.intake`.
 """
 
 import json
@@ -47,7 +47,7 @@ _READ = """
 import pypdfium2, selectolax.lexbor
 import tools.parsers.delimited, tools.parsers.docx, tools.parsers.eml, tools.parsers.html
 import tools.parsers.pdf, tools.parsers.pptx, tools.parsers.text
-from tools.parsing import parse as read
+from tools.intake import take_in as read
 """
 
 
@@ -75,7 +75,7 @@ class Sandbox:
         self._closed = False
 
     def parse(self, data: bytes, name: str, password: str = "") -> Parsed:
-        """What `tools.parsing.parse` makes of a file. Blocks; raises nothing for any file.
+        """What `tools.intake.take_in` makes of a file. Blocks; raises nothing for any file.
 
         A password goes through a pipe to the one child that reads the file, and no further.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import Unavailable
-from tools.parsing import parse
+from tools.intake import take_in
 from tools.sandbox import Sandbox
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -51,7 +51,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 class TestReading:
     def test_it_gives_what_the_reader_gives(self, sandbox: Sandbox) -> None:
-        assert sandbox.parse(LEASE, "lease.md") == parse(LEASE, "lease.md")
+        assert sandbox.parse(LEASE, "lease.md") == take_in(LEASE, "lease.md")
 
     def test_names_and_text_may_hold_any_characters(self, sandbox: Sandbox) -> None:
         parsed = sandbox.parse("Kündigung 🙂 签".encode(), "Vertrag\udce4 №1.txt")

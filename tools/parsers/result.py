@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ConfigDict, Field
 
-from storage.records import DocumentStatus, Grid, Page, Record
+from storage.records import Card, DocumentStatus, Grid, Page, Record
 
 MAX_BYTES: Final = 200 << 20
 """Bytes of a file."""
@@ -48,6 +48,8 @@ class Parsed(Record):
     """The text; of a file that is not `ready`, what was saved of it."""
     attachments: list[Attachment] = Field(default_factory=list)
     """Files inside of it, which are documents of their own."""
+    card: Card | None = None
+    """What it says of itself, if it says anything."""
 
 
 class Refused(Exception):
