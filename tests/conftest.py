@@ -48,7 +48,7 @@ def _one_in(path: Path) -> int:
     folder = path.relative_to(HERE).parts[0]
     if folder == "kill" or path.name.startswith(("test_ports", "test_aws", "test_kill")):
         return 1
-    return 2 if folder == "storage" and not path.name.startswith("test_saver_") else 4
+    return 4 if folder == "storage" and not path.name.startswith("test_saver_") else 8
 
 
 @pytest.hookimpl(wrapper=True)

@@ -31,9 +31,9 @@ def run(script: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("backend", "blow", "sample"),
     [
-        ("embedded", "kill", ["--sample", "16"]),
-        ("embedded", "fail", ["--sample", "8"]),
-        ("aws", "kill", ["--sample", "4"]),
+        ("embedded", "kill", ["--sample", "10"]),
+        ("embedded", "fail", ["--sample", "5"]),
+        ("aws", "kill", ["--sample", "3"]),
         ("aws", "fail", ["--sample", "2"]),
         pytest.param("embedded", "kill", [], marks=WHOLE),
         pytest.param("embedded", "fail", [], marks=WHOLE),
@@ -51,8 +51,8 @@ def test_every_call_of_the_reference_run(backend: str, blow: str, sample: list[s
 @pytest.mark.parametrize(
     ("backend", "runs", "threads"),
     [
-        ("embedded", 40, 10),
-        ("aws", 10, 5),
+        ("embedded", 30, 10),
+        ("aws", 8, 4),
         pytest.param("embedded", 300, 60, marks=WHOLE),
         pytest.param("aws", 300, 60, marks=WHOLE),
     ],
