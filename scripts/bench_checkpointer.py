@@ -11,12 +11,9 @@ to the system to write. The peers are installed for the benchmark only, in a fol
 import random
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, TypedDict
@@ -28,6 +25,7 @@ from rich.console import Console
 from rich.progress import track
 
 from scripts.metering import Meter, environment, metered
+from scripts.peers import installed
 from storage.aws.dynamodb import DynamoTable
 from storage.aws.s3 import S3Blobs
 from storage.backend import open_embedded
@@ -70,20 +68,6 @@ def chat(saver: Any, chance: random.Random) -> Any:
 def turn(graph: Any, chance: random.Random, **options: Any) -> None:
     """Have one turn."""
     graph.invoke({"messages": [HumanMessage(text(chance, 200))]}, AT, **options)
-
-
-@contextmanager
-def peers() -> Iterator[None]:
-    """Install the peers in a folder that is deleted afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        command = [*pip, "--disable-pip-version-check", "--target", folder, *PEERS]
-        subprocess.run(command, check=True)
-        sys.path.insert(0, folder)
-        try:
-            yield
-        finally:
-            sys.path.remove(folder)
 
 
 def savers(aws: Aws, endpoint: str) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -356,7 +340,7 @@ def main(
     ours: Annotated[int, typer.Option(min=20, help="Of our saver on DynamoDB.")] = 2000,
 ) -> None:
     """Measure a conversation that grows, by several checkpointers, and print what it costs."""
-    with peers():
+    with installed(PEERS):
         embedded(turns)
         on_aws(turns, ours)
 

@@ -15,12 +15,10 @@ import random
 import re
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +28,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from scripts.peers import installed
 from storage.backend import open_embedded
 from storage.documents import DocumentStore, document_id, sha256_of
 from storage.records import Document, Page
@@ -309,20 +308,6 @@ def show(name: str, built: float, folder: Path, asked: Asked) -> None:
     )
 
 
-@contextmanager
-def peers() -> Iterator[None]:
-    """Install the peers in a folder that is deleted afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        command = [*pip, "--disable-pip-version-check", "--target", folder, *PEERS]
-        subprocess.run(command, check=True)
-        sys.path.insert(0, folder)
-        try:
-            yield
-        finally:
-            sys.path.remove(folder)
-
-
 def main(
     least: Annotated[int, typer.Option("--passages", min=1_000)] = 150_000,
     queries: Annotated[int, typer.Option(min=20)] = 300,
@@ -334,7 +319,7 @@ def main(
     print(f"{len(corpus.passages):,} passages {of}, in {count:,} documents; {queries} queries\n")
     print(f"{'':<14}{'build s':>10}{'median ms':>11}{'p95 ms':>10}{'cpu ms':>9}", end="")
     print(f"{'memory MB':>12}{'disk MB':>11}{'opened s':>11}")
-    with tempfile.TemporaryDirectory() as folder, peers():
+    with tempfile.TemporaryDirectory() as folder, installed(PEERS):
         for name, measure in (
             ("ours", measure_ours),
             ("bm25s", measure_bm25s),
