@@ -46,6 +46,8 @@ CONCURRENCY: Final = 32
 LEASE_SECONDS: Final = 15.0
 READ_SECONDS: Final = 1.0
 """How long the clients wait for an answer that comes too late."""
+BUSY_SECONDS: Final = 3.0
+"""The same where many runs keep the server busy: an answer that is only slow is waited for."""
 PLAYS: Final = {"answered too late": 4}
 """Plays among which the calls are divided. boto3 stops repeating calls when many in a row come to
 nothing, and what was done and is done again comes to nothing."""
@@ -58,22 +60,28 @@ def throttles(request: Request, on: Any) -> Any:
     return refuses(code, 503 if request.operation == request.method else 400)(request, on)
 
 
-def answers_too_late(request: Request, on: Any) -> Any:
-    """Do what is asked, and answer when the client has lost its patience.
+def answers_too_late(patience: float) -> Fault:
+    """Return a fault: it is done, and answered when the client has lost its patience.
 
     Whoever only reads is not kept waiting: the answer is lost at once.
     """
-    on(request)
-    if request.operation not in _READS:
-        time.sleep(1.2 * READ_SECONDS)
+
+    def fault(request: Request, on: Any) -> Any:
+        on(request)
+        if request.operation not in _READS:
+            time.sleep(1.2 * patience)
+
+    return fault
 
 
-ERRORS: Final[dict[str, Fault]] = {
-    "throttled": throttles,
-    "answered too late": answers_too_late,
-    "500": refuses("InternalServerError", 500),
-    "reset": hangs_up,
-}
+def errors(patience: float) -> dict[str, Fault]:
+    """Return what may happen to a call of a client that waits so many seconds, by name."""
+    return {
+        "throttled": throttles,
+        "answered too late": answers_too_late(patience),
+        "500": refuses("InternalServerError", 500),
+        "reset": hangs_up,
+    }
 
 
 class Storm:
@@ -83,6 +91,7 @@ class Storm:
         self._chance = random.Random(seed)
         self._lock = Lock()
         self._first = itertools.count()
+        self._errors = [*errors(BUSY_SECONDS).values()]
         self.calls = self.errors = 0
 
     def once(self, fault: Fault, every: int = 1, start: int = 0) -> Any:
@@ -103,7 +112,7 @@ class Storm:
         del request
         with self._lock:
             hit = self._chance.random() < PROBABILITY
-            fault = self._chance.choice(list(ERRORS.values()))
+            fault = self._chance.choice(self._errors)
         return self._counted(fault if hit else passes)
 
     def _counted(self, fault: Fault) -> Fault:
@@ -118,7 +127,7 @@ def each_once(ground: Ground, every: int) -> Iterator[tuple[str, list[str]]]:
     matrix = Matrix(ground)
     matrix.enumerate()
     places = itertools.count()
-    for name, fault in ERRORS.items():
+    for name, fault in errors(READ_SECONDS).items():
         storm, wrong = Storm(), list[str]()
         plays = PLAYS.get(name, 1)
         for play in range(plays):
@@ -168,7 +177,7 @@ def _drive(ground: Ground, place: Place, endpoint: str, left: Iterator[int]) -> 
     """Have a worker behind the proxy drive the runs, for as long as some are left."""
     environment = ground.environment(place, lease=LEASE_SECONDS, endpoint=endpoint)
     environment["AFFIDAVIT_POLICY"] = str(place.home / "policy.yaml")
-    options = {"concurrency": CONCURRENCY, "read_seconds": READ_SECONDS}
+    options = {"concurrency": CONCURRENCY, "read_seconds": BUSY_SECONDS}
     args = (environment, place.workspace, place.home / "log")
     worker: Any = children.Process(target=work, args=args, kwargs=options)
     worker.start()
