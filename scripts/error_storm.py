@@ -129,7 +129,7 @@ def each_once(ground: Ground, every: int) -> Iterator[tuple[str, list[str]]]:
     places = itertools.count()
     for name, fault in errors(READ_SECONDS).items():
         storm, wrong = Storm(), list[str]()
-        plays = PLAYS.get(name, 1)
+        plays = -(-PLAYS.get(name, 1) // every)
         for play in range(plays):
             with ground.place(next(places)) as place:
                 chooser = storm.once(fault, every * plays, every * play)
