@@ -24,6 +24,7 @@ When = Literal["before", "after"]
 _SHAPES: Final = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "{id}"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "{sha}"),
+    (re.compile(r"\b(\d{16})-[0-9a-f]{12}\b"), r"\1-{snapshot}"),
     (re.compile(r"\b\d{13,19}\b"), "{n}"),
     (re.compile(r"call-[0-9a-f]{24}"), "{call}"),
     (re.compile(r"\bi/[0-9a-f]{32}"), "i/{interrupt}"),
