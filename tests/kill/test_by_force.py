@@ -62,7 +62,8 @@ def test_workers_that_are_killed_and_stopped(backend: str, runs: int, threads: i
     assert HELD in run("chaos.py", "--backend", backend, *arguments)
 
 
-@pytest.mark.parametrize(("runs", "every"), [(2, 80), pytest.param(200, 1, marks=WHOLE)])
+@pytest.mark.slow  # runs under faults at random are in `tests/graph/test_faults.py`, too
+@pytest.mark.parametrize(("runs", "every"), [(2, 80), (200, 1)])
 def test_services_that_fail(runs: int, every: int) -> None:
     said = run("error_storm.py", "--runs", str(runs), "--every", str(every))
     assert said.count(HELD) == 5  # four errors at every call, and all of them at random
