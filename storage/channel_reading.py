@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import ormsgpack
 
-from storage.checkpoint_layout import Place, long, run_of
+from storage.checkpoint_layout import Place, incarnation_of, long, run_of
 from storage.codec import Codec, Typed, digest
 from storage.errors import Unavailable
 from storage.ports import Blobs, Item, Table
@@ -68,13 +68,14 @@ class Reader:
                 Place(place.thread_id, place.ns),
                 checkpoint_id,
                 run_of(item),
+                incarnation_of(item),
                 (kind, bare),
                 (metadata_kind, metadata),
                 entries,
             )
 
         stored = cast(bytes, item.body.get("b") or item.body["s"])
-        return self._memory.row_of((item.pk, item.sk), stored, read)
+        return self._memory.row_of((item.pk, item.sk), incarnation_of(item), stored, read)
 
     def content(self, item: Item) -> Any:
         """Return what an item's bytes hold, wherever they stand."""

@@ -15,6 +15,7 @@ a run wrote to.
 
 import heapq
 import itertools
+import secrets
 import threading
 import time
 import uuid
@@ -37,6 +38,7 @@ NAMESPACES: Final = "n/"
 _WRITES: Final = "!"  # sorts before whatever can stand in an id
 _BEHIND_WRITES: Final = '"'
 
+_INCARNATION_BYTES: Final = 6
 _UUID_EPOCH: Final = 0x01B21DD213814000
 """100-nanosecond intervals between the UUID epoch and the Unix epoch (RFC 9562)."""
 
@@ -208,6 +210,19 @@ def run_of(item: Item) -> str:
 def parent_of(item: Item) -> str | None:
     """Return the id of a checkpoint's parent."""
     return cast(str | None, item.body.get("parent"))
+
+
+def new_incarnation() -> dict[str, Value]:
+    """Return what the body of a checkpoint says that is written anew under an id.
+
+    Its children say the same: whoever remembers what was there before learns of it by them, too.
+    """
+    return {"inc": secrets.token_bytes(_INCARNATION_BYTES)}
+
+
+def incarnation_of(item: Item) -> bytes:
+    """Return which incarnation a checkpoint is of; nothing: it and its ancestors are the first."""
+    return cast(bytes, item.body.get("inc", b""))
 
 
 def short(checkpoint_id: str) -> bytes | str:

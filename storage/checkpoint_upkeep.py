@@ -8,7 +8,7 @@ caller holds the thread's lease where there is one: nobody writes to the thread 
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -23,6 +23,7 @@ from storage.checkpoint_layout import (
     made_at,
     namespace_entry,
     namespaces,
+    new_incarnation,
     ns_of,
     parent_of,
     partition,
@@ -31,7 +32,7 @@ from storage.checkpoint_layout import (
 from storage.errors import TooLarge
 from storage.keys import key
 from storage.limits import MAX_ACTIONS, check_transaction
-from storage.ports import Blobs, Delete, Item, Put, Table
+from storage.ports import Blobs, Delete, Item, Put, Table, Value
 from storage.saver_memory import Memory, Row
 from storage.segments import Segments
 from storage.trees import refs_of
@@ -129,10 +130,11 @@ class Upkeep:
             self._table.batch_write((), [(pk, _DELETED), *gone])
 
     def _detach_all(self, thread_id: str, checkpoints: Sequence[Item]) -> None:
+        born = new_incarnation()
         for ns in {ns_of(item) for item in checkpoints}:
-            self.detach(thread_id, ns, {id_of(i) for i in checkpoints if ns_of(i) == ns})
+            self.detach(thread_id, ns, {id_of(i) for i in checkpoints if ns_of(i) == ns}, born)
 
-    def detach(self, thread_id: str, ns: str, ids: set[str]) -> None:
+    def detach(self, thread_id: str, ns: str, ids: set[str], born: Mapping[str, Value]) -> None:
         """Write into the checkpoints that refer to some others what they find there."""
         place = Place(thread_id, ns)
         for item in list(self._table.query(place.pk, prefix=place.all)):
@@ -140,12 +142,12 @@ class Upkeep:
                 continue
             row = self._row(place, item)
             if self._channels.refers_to(row) & ids:
-                self._table.put(self._alone(row, item, place.pk))
+                self._table.put(self._alone(row, item, place.pk, born))
 
     def _row(self, place: Place, item: Item) -> Row:
         return self._channels.row(place, item, id_of(item))
 
-    def _alone(self, row: Row, item: Item, pk: str) -> Item:
+    def _alone(self, row: Row, item: Item, pk: str, born: Mapping[str, Value]) -> Item:
         """Return an item for `pk` of a checkpoint that refers to no other; store its values."""
         contents: dict[bytes, Any] = {}
         entries = self._channels.alone(row, contents)
@@ -154,7 +156,7 @@ class Upkeep:
         held = self._channels.body(pk, content, made)
         self._channels.store(pk, made, [])
         rest = {name: value for name, value in item.body.items() if name not in ("b", "s")}
-        return Item(pk, item.sk, rest | held)
+        return Item(pk, item.sk, {**rest, **held, **born})
 
     def keep_latest(self, thread_id: str) -> None:
         """Drop all but the latest checkpoint of each namespace, and what it is rebuilt from."""
@@ -231,16 +233,18 @@ class Upkeep:
                 if id_of(row) < last or (id_of(row) == last and is_checkpoint(row))
             ]
         self._announce(source_id, target_id, rows)
-        whole = [_moved(row, target) for row in rows]
+        born = new_incarnation()
+        whole = [_moved(row, target, born) for row in rows]
         if not self._put_together(whole):
             # Nobody reads writes without their checkpoint.
             self._table.batch_write([row for row in whole if not is_checkpoint(row)])
             checkpoints = [row for row in rows if is_checkpoint(row)]
             kept = self._standing(source_id, checkpoints)
             first = [row for row in checkpoints if row.sk in kept]
-            self._put_together([self._standing_alone(row, source_id, target) for row in first])
+            alone = [self._standing_alone(row, source_id, target, born) for row in first]
+            self._put_together(alone)
             for item in sorted(checkpoints, key=id_of):
-                self._table.put(_moved(item, target))
+                self._table.put(_moved(item, target, born))
         self._memory.forget(target)
 
     def _announce(self, source_id: str, target_id: str, rows: Iterable[Item]) -> None:
@@ -266,14 +270,17 @@ class Upkeep:
             self._table.transact(actions)
         return True
 
-    def _standing_alone(self, row: Item, source_id: str, target: str) -> Item:
+    def _standing_alone(
+        self, row: Item, source_id: str, target: str, born: Mapping[str, Value]
+    ) -> Item:
         held = self._row(Place(source_id, ns_of(row)), row)
-        return _moved(self._alone(held, row, target), target)
+        return _moved(self._alone(held, row, target, born), target, born)
 
 
-def _moved(row: Item, pk: str) -> Item:
+def _moved(row: Item, pk: str, born: Mapping[str, Value]) -> Item:
     """Return the same in another thread, where no lease has been."""
-    return Item(pk, row.sk, {name: value for name, value in row.body.items() if name != "epoch"})
+    body = {name: value for name, value in row.body.items() if name != "epoch"}
+    return Item(pk, row.sk, {**body, **(born if is_checkpoint(row) else {})})
 
 
 def _newest_first(items: Iterable[Item]) -> list[Item]:

@@ -39,6 +39,7 @@ from storage.checkpoint_layout import (
     directory_item,
     id_of,
     namespace_entry,
+    new_incarnation,
     place_of,
 )
 from storage.checkpoint_reading import Checkpoints
@@ -146,10 +147,11 @@ class CheckpointSaver(InThreads):
             body |= self._around(place, checkpoint["id"])
             body |= {"parent": place.checkpoint_id} if place.checkpoint_id else {}
             body |= {"run": run_id} if run_id else {}
+            body |= {"inc": parent.row.incarnation} if parent and parent.row.incarnation else {}
             beside = self._unlisted(place, run_id, checkpoint["id"], parent)
             channels.store(place.pk, made, beside)
             item = Item(*at, body)
-            self._commit(place, item)
+            item = self._commit(place, item)
             self._memory.stored(at, set().union(*draft.alive.values()))
         self._listed |= {(each.pk, each.sk) for each in beside}
         self._memory.made_head(place, checkpoint["id"])
@@ -168,27 +170,32 @@ class CheckpointSaver(InThreads):
         epoch = {"epoch": self.epoch} if self.epoch else {}
         return {**place.names(checkpoint_id), **epoch}
 
-    def _commit(self, place: Place, item: Item) -> None:
-        """Write the checkpoint: with it, everything counts."""
+    def _commit(self, place: Place, item: Item) -> Item:
+        """Write the checkpoint, and return what was written: with it, everything counts."""
         try:
             self._table.put(item, Absent())
         except ConditionFailed:
             # It is put again. Others may refer to what it held before.
-            self._upkeep.detach(place.thread_id, place.ns, {id_of(item)})
+            born = new_incarnation()
+            self._upkeep.detach(place.thread_id, place.ns, {id_of(item)}, born)
+            item = Item(item.pk, item.sk, {**item.body, **born})
             self._table.put(item)
             # What is remembered of those still refers to it.
             self._memory.forget(place.pk)
+        return item
 
     def _known(self, place: Place, child: str) -> Known | None:
-        """Return what is known of the parent; None if there is none, or it is the child itself."""
+        """Return what is known of the parent; None if there is none, or it is the child itself.
+
+        Of any but the latest, which was read or written last, it is looked at whether it is still
+        as it is remembered: somebody else may have deleted what it referred to.
+        """
         if place.checkpoint_id in (None, child):
             return None
         assert place.checkpoint_id is not None  # noqa: S101 - for the type checker
         sk = place.sk(place.checkpoint_id)
-        if found := self._memory.known((place.pk, sk)):
-            return found
         row = self._memory.row((place.pk, sk))
-        if row is None:
+        if row is None or not self._memory.is_head(place):
             item = self._table.get(place.pk, sk)
             if item is None:
                 return None

@@ -23,6 +23,7 @@ Entry = list[Any]
 
 CACHE_BYTES: Final = 64 * 1024 * 1024
 _KNOWN: Final = 512
+_SEEN: Final = 8192
 _KNOWN_ELEMENTS: Final = 200_000
 _LOCKS: Final = 64
 
@@ -34,6 +35,7 @@ class Row:
     place: Place
     id: str
     run_id: str
+    incarnation: bytes
     bare: Typed
     metadata: Typed
     entries: Mapping[str, Entry]
@@ -90,8 +92,9 @@ class Memory:
             CACHE_BYTES, lambda s: s[0]
         )
         self._known: LRUCache[Key, Known] = LRUCache(_KNOWN_ELEMENTS, lambda k: k.weight)
-        self._heads: LRUCache[tuple[str, str], str] = LRUCache(_KNOWN)
+        self._heads: LRUCache[tuple[str, str], str] = LRUCache(_SEEN)
         self._stored: LRUCache[Key, set[bytes]] = LRUCache(_KNOWN)
+        self._seen: LRUCache[tuple[str, bytes], None] = LRUCache(_SEEN)
         self._storing = [threading.Lock() for _ in range(_LOCKS)]
 
     def storing(self, pk: str) -> threading.Lock:
@@ -114,8 +117,9 @@ class Memory:
         with self._lock:
             return (self._rows.get(at) or (b"", None))[1]
 
-    def row_of(self, at: Key, stored: bytes, read: Callable[[], Row]) -> Row:
+    def row_of(self, at: Key, incarnation: bytes, stored: bytes, read: Callable[[], Row]) -> Row:
         """Return the row of stored bytes, from memory if they are the same."""
+        self._saw(at[0], incarnation)
         with self._lock:
             held = self._rows.get(at)
         if held and held[0] == stored:
@@ -128,6 +132,17 @@ class Memory:
             if len(stored) < CACHE_BYTES:
                 self._rows[at] = (stored, row)
         return row
+
+    def _saw(self, pk: str, incarnation: bytes) -> None:
+        """Forget what is known of a thread where a checkpoint is of an incarnation not seen yet.
+
+        Somebody else has written it, or one before it, anew: under the same id.
+        """
+        with self._lock:
+            new = incarnation and (pk, incarnation) not in self._seen
+            self._seen[pk, incarnation] = None
+        if new:
+            self.forget(pk)
 
     def segment(self, pk: str, name: bytes) -> Any:
         """Return the content of a segment; None: not at hand."""
@@ -156,18 +171,15 @@ class Memory:
         with self._lock:
             return (place.pk, place.ns) in self._heads
 
-    def saw_head(self, place: Place, checkpoint_id: str) -> None:
-        """Note the latest checkpoint of a namespace, as it was read.
+    def is_head(self, place: Place) -> bool:
+        """Return whether the checkpoint that is named is the latest one seen of its namespace."""
+        with self._lock:
+            return self._heads.get((place.pk, place.ns)) == place.checkpoint_id
 
-        If there was a later one, somebody else has deleted it, and who knows what else.
-        """
-        at = (place.pk, place.ns)
+    def saw_head(self, place: Place, checkpoint_id: str) -> None:
+        """Note the latest checkpoint of a namespace, as it was read."""
         with self._lock:
-            before = self._heads.get(at, "")
-        if checkpoint_id < before:
-            self.forget(place.pk)
-        with self._lock:
-            self._heads[at] = checkpoint_id
+            self._heads[place.pk, place.ns] = checkpoint_id
 
     def made_head(self, place: Place, checkpoint_id: str) -> None:
         """Note a checkpoint that was written: it is the latest, unless there is a later one."""

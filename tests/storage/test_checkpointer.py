@@ -193,6 +193,24 @@ def test_a_checkpoint_put_upon_itself_is_what_was_put(saver: CheckpointSaver) ->
     assert found.checkpoint["channel_values"] == {"docs": docs}
 
 
+DOCS = [f"document {n} " * 40 for n in range(6)]
+LARGE = "large " * 2000
+
+
+def latest(saver: CheckpointSaver) -> dict[str, Any]:
+    """Return the values of the latest checkpoint of the thread."""
+    found = saver.get_tuple(config())
+    assert found
+    return found.checkpoint["channel_values"]
+
+
+def gone_on(saver: CheckpointSaver, at: Any, values: Any, versions: dict[str, Any]) -> None:
+    """Put so many checkpoints that one query does not bring the first along with the latest."""
+    for n in range(12):
+        new = versions if n == 0 else {}
+        at = put(saver, at, values, versions, new, run_id="later")
+
+
 class TestAnotherProcess:
     """Works on a thread in between, with a memory of its own."""
 
@@ -224,6 +242,72 @@ class TestAnotherProcess:
             assert len(list(saver.list(None))) == 1
             other.delete_for_runs(["r"])
             assert not list(saver.list(None))
+
+    def test_may_delete_what_an_older_checkpoint_refers_to(
+        self, saver: CheckpointSaver, other: CheckpointSaver
+    ) -> None:
+        first = put(saver, config(), {"docs": DOCS}, {"docs": 1}, run_id="first")
+        fork = put(saver, first, {"docs": DOCS}, {"docs": 1}, {}, run_id="second")
+        gone_on(saver, fork, {"docs": ["others"]}, {"docs": 2})
+        other.delete_for_runs(["first"])
+        assert saver.get_tuple(config())
+        gone_on(saver, fork, {"docs": DOCS}, {"docs": 1})
+
+        for each in (saver, other):
+            assert latest(each) == {"docs": DOCS}
+
+    def test_may_put_a_checkpoint_again(
+        self, saver: CheckpointSaver, other: CheckpointSaver
+    ) -> None:
+        at = put(saver, config(), {"docs": DOCS}, {"docs": 1})
+        assert latest(other) == {"docs": DOCS}
+        again: Any = empty_checkpoint() | {"id": at["configurable"]["checkpoint_id"]}
+        again |= {"channel_values": {"docs": DOCS[:3]}, "channel_versions": {"docs": 2}}
+        saver.put(config(), again, {}, {"docs": 2})
+        gone_on(saver, at, {"docs": DOCS[:3]}, {"docs": 2})
+
+        assert latest(other) == {"docs": DOCS[:3]}
+
+    def test_may_write_a_checkpoint_anew_because_it_deletes_another(
+        self, saver: CheckpointSaver, other: CheckpointSaver
+    ) -> None:
+        first = put(saver, config(), {"docs": DOCS}, {"docs": 1}, run_id="first")
+        at = put(saver, first, {"docs": DOCS}, {"docs": 1}, {}, run_id="second")
+        assert latest(other) == {"docs": DOCS}
+        saver.delete_for_runs(["first"])
+        longer = [*DOCS, "one more"]
+        gone_on(saver, at, {"docs": longer}, {"docs": 2})
+
+        assert latest(other) == {"docs": longer}
+
+    def test_may_put_a_checkpoint_of_the_same_id_when_the_thread_is_gone(
+        self, saver: CheckpointSaver, other: CheckpointSaver
+    ) -> None:
+        at = put(saver, config(), {"docs": DOCS}, {"docs": 1})
+        other.delete_thread("t")
+        again: Any = empty_checkpoint() | {"id": at["configurable"]["checkpoint_id"]}
+        again |= {"channel_values": {"docs": DOCS[::-1]}, "channel_versions": {"docs": 1}}
+        other.put(config(), again, {}, {"docs": 1})
+        assert latest(saver) == {"docs": DOCS[::-1]}
+        gone_on(saver, at, {"docs": DOCS[::-1], "a": 1}, {"docs": 1, "a": 2})
+
+        for each in (saver, other):
+            assert latest(each) == {"docs": DOCS[::-1], "a": 1}
+
+    def test_may_copy_a_thread_again(self, saver: CheckpointSaver, other: CheckpointSaver) -> None:
+        put(saver, config("source"), {"docs": DOCS}, {"docs": 1})
+        saver.copy_thread("source", "t")
+        found = saver.get_tuple(config())
+        assert found
+        saver.put_writes(found.config, [("answer", LARGE)], "task")
+        other.delete_thread("t")
+        other.copy_thread("source", "t")
+        assert latest(saver) == {"docs": DOCS}
+        answered = {"docs": DOCS, "answer": LARGE}
+        put(saver, found.config, answered, {"docs": 1, "answer": 2}, {"answer": 2})
+
+        for each in (saver, other):
+            assert latest(each) == answered
 
     def test_may_sweep_what_a_call_has_left_that_is_made_again(
         self, workspace: Workspace, other: CheckpointSaver

@@ -21,6 +21,16 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import INTERRUPT, RESUME, create_checkpoint, empty_checkpoint
 from langgraph.checkpoint.memory import InMemorySaver
 
+from storage import (
+    channels,
+    checkpoint_reading,
+    checkpoint_upkeep,
+    ropes,
+    saver_memory,
+    segments,
+    trees,
+)
+from storage import limits as limits_of_ports
 from storage.backend import Backend, open_aws, open_embedded
 from storage.checkpointer import CheckpointSaver
 from storage.ports import Blobs, Table
@@ -102,7 +112,7 @@ class SaverMachine(RuleBasedStateMachine):
     def __init__(self, table: Table, blobs: Blobs) -> None:
         super().__init__()
         self.table, self.blobs = table, blobs
-        self.saver = CheckpointSaver(table, blobs)
+        self.saver, self.other = CheckpointSaver(table, blobs), CheckpointSaver(table, blobs)
         self.peer = InMemorySaver()
         self.model: Model = {}
         self.apart: set[str] = set()  # threads on which something was done that the peer cannot do
@@ -158,25 +168,35 @@ class SaverMachine(RuleBasedStateMachine):
         run=st.sampled_from(RUNS),
     )
     def begin(self, thread: str, ns: str, values: dict[str, Any], run: str) -> None:
+        """As a graph does, and a nested one within a step of the graph around it."""
+        self.saver.get_tuple(self.place(thread, ns))
+        if ns:
+            root = self.model.get((thread, ""), {})
+            self.put(thread, "", root[max(root)] if root else None, {}, run)
         self.put(thread, ns, None, values, run)
 
     def some(self) -> bool:
         return any(self.model.values())
 
+    def grown(self) -> bool:
+        """Say whether there is something to lose: what is deleted at once shows nothing."""
+        return any(len(line) > 3 for line in self.model.values())
+
     @precondition(some)
     @rule(
         data=st.data(),
         name=st.sampled_from("abc"),
-        how=st.sampled_from(EDITS),
-        at=st.integers(0, 60),
-        what=ELEMENT,
+        edits=st.lists(
+            st.tuples(st.sampled_from(EDITS), st.integers(0, 60), ELEMENT), min_size=1, max_size=8
+        ),
         run=st.sampled_from(RUNS),
     )
-    def edit(self, data: Any, name: str, how: str, at: int, what: Any, run: str) -> None:
-        thread, ns, parent = self.chosen(data)
-        value = self.live(parent).get(name)
-        value = value if isinstance(value, list) else []
-        self.put(thread, ns, parent, {name: edited(value, how, at, what)}, run)
+    def edit(self, data: Any, name: str, edits: list[tuple[str, int, Any]], run: str) -> None:
+        for how, at, what in edits:
+            thread, ns, parent = self.chosen(data)
+            value = self.live(parent).get(name)
+            value = value if isinstance(value, list) else []
+            self.put(thread, ns, parent, {name: edited(value, how, at, what)}, run)
 
     @precondition(some)
     @rule(
@@ -210,7 +230,7 @@ class SaverMachine(RuleBasedStateMachine):
             if index < 0 or (path, task, index) not in kept.writes:
                 kept.writes[path, task, index] = (channel, copy.deepcopy(value))
 
-    @precondition(some)
+    @precondition(grown)
     @rule(data=st.data())
     def put_again(self, data: Any) -> None:
         """The same id with another value: what others took over from it stays."""
@@ -223,51 +243,68 @@ class SaverMachine(RuleBasedStateMachine):
         checkpoint: Any = copy.deepcopy(kept.checkpoint)
         self.saver.put(at, checkpoint, kept.metadata, checkpoint["channel_versions"])  # type: ignore[arg-type]
 
-    @rule(thread=st.sampled_from(THREADS))
-    def delete_thread(self, thread: str) -> None:
-        self.saver.delete_thread(thread)
+    def by(self, another: bool) -> CheckpointSaver:
+        """Return the saver of this process, or of another one."""
+        return self.other if another else self.saver
+
+    @precondition(grown)
+    @rule(thread=st.sampled_from(THREADS), another=st.booleans())
+    def delete_thread(self, thread: str, another: bool) -> None:
+        self.by(another).delete_thread(thread)
         self.peer.delete_thread(thread)
         for at in [each for each in self.model if each[0] == thread]:
             del self.model[at]
         self.apart.discard(thread)
 
-    @rule(run=st.sampled_from(RUNS))
-    def delete_for_runs(self, run: str) -> None:
-        self.saver.delete_for_runs([run])
+    @precondition(grown)
+    @rule(run=st.sampled_from(RUNS), another=st.booleans())
+    def delete_for_runs(self, run: str, another: bool) -> None:
+        self.by(another).delete_for_runs([run])
         for at, line in self.model.items():
             gone = [i for i in line if line[i].metadata["run_id"] == run]
             for checkpoint_id in gone:
                 self.apart.add(at[0])
                 del line[checkpoint_id]
 
-    @rule(thread=st.sampled_from(THREADS))
-    def prune(self, thread: str) -> None:
-        self.saver.prune([thread])
+    @precondition(grown)
+    @rule(thread=st.sampled_from(THREADS), another=st.booleans())
+    def prune(self, thread: str, another: bool) -> None:
+        self.by(another).prune([thread])
         for (of, _), line in self.model.items():
             if of == thread and line:
                 self.apart.add(thread)
                 for checkpoint_id in sorted(line)[:-1]:
                     del line[checkpoint_id]
 
-    @rule()
-    def copy_thread(self) -> None:
+    @precondition(grown)
+    @rule(another=st.booleans())
+    def copy_thread(self, another: bool) -> None:
         """The copy replaces what the other thread was, and goes its own way from there."""
         source, target = THREADS
-        self.delete_thread(target)
-        self.saver.copy_thread(source, target)
+        self.delete_thread(target, another)
+        self.by(another).copy_thread(source, target)
         self.apart.add(target)
         for of, ns in [at for at in self.model if at[0] == source]:
             self.model[target, ns] = copy.deepcopy(self.model[of, ns])
 
+    @precondition(grown)
     @rule()
     def restart(self) -> None:
         """Another process goes on, with nothing in memory."""
         self.saver = CheckpointSaver(self.table, self.blobs)
         self.live_values = {}
 
+    @precondition(grown)
     @rule()
-    def sweep(self) -> None:
-        self.saver.sweep(THREADS)
+    def another_process(self) -> None:
+        """Work goes on in another process, which remembers how it left the threads."""
+        self.saver, self.other = self.other, self.saver
+        self.live_values = {}
+
+    @precondition(grown)
+    @rule(another=st.booleans())
+    def sweep(self, another: bool) -> None:
+        self.by(another).sweep(THREADS)
 
     @rule()
     def nothing_expires_that_is_young(self) -> None:
@@ -367,8 +404,36 @@ def play(backend: Backend, examples: int, steps: int) -> None:
         )
 
 
-@pytest.mark.parametrize("examples", [40, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.fixture
+def everything_is_cut_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bring the ends of items, pages, segments and transactions within reach of short lines."""
+    for module, limits in (
+        (ropes, {"MOST_HOPS": 2, "LOOSE_BYTES": 200, "MOST_PIECES": 4, "FANOUT": 2}),
+        (ropes, {"INLINE_BYTES": 32, "SEGMENT_BYTES": 300}),
+        (trees, {"LARGE_BYTES": 64}),
+        (segments, {"ITEM_BYTES": 600}),
+        (channels, {"ITEM_BYTES": 600}),
+        (checkpoint_reading, {"_ROWS_WARM": 2, "_ROWS_COLD": 3, "MOST_HOPS": 2}),
+        (saver_memory, {"CACHE_BYTES": 4_000, "_KNOWN_ELEMENTS": 100}),
+        (checkpoint_upkeep, {"MAX_ACTIONS": 6}),
+        (limits_of_ports, {"MAX_ACTIONS": 6}),
+    ):
+        for name, value in limits.items():
+            monkeypatch.setattr(module, name, value)
+
+
+EXAMPLES = pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.slow)])
+
+
+@EXAMPLES
 def test_it_is_the_model_embedded(examples: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, closing(open_embedded(Path(folder))) as backend:
+        play(backend, examples, 50)
+
+
+@EXAMPLES
+@pytest.mark.usefixtures("everything_is_cut_small")
+def test_it_is_the_model_where_everything_is_cut_small(examples: int) -> None:
     with tempfile.TemporaryDirectory() as folder, closing(open_embedded(Path(folder))) as backend:
         play(backend, examples, 50)
 
