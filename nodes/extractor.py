@@ -23,8 +23,9 @@ async def hand_out(state: ExtractionState, runtime: Runtime[Context]) -> Command
         return Command(goto=END)
     room = runtime.context.limits.documents_at_once - (sent - len(rows))
     chosen = documents[sent : sent + max(0, room)]
+    columns = state["columns"]
     tasks = [
-        Send("analyst", to_read(Reading(document_id=each, columns=state["columns"])))
+        Send("analyst", to_read(Reading(document_id=each, columns=columns, asked=columns)))
         for each in chosen
     ]
     return Command(update={"sent": sent + len(chosen)}, goto=tasks)

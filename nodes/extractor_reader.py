@@ -3,7 +3,8 @@
 For each column the document is searched by what the column asks; its opening and its end go with
 what was found, as parties and dates stand there. The model answers in texts and quotes, and nothing
 of that is trusted: `nodes/extractor_reviewer.py` makes cells of it. A document that cannot be read
-becomes a row that says why, and stops no other.
+becomes a row that says why, and stops no other. One that gets a new version meanwhile is begun
+anew: a row is of one version, and only the newest is searched.
 """
 
 import asyncio
@@ -106,6 +107,8 @@ async def read_document(task: ReadingTask, runtime: Runtime[Context]) -> Command
     """Have the model fill in what is open of a row, or say why the document cannot be read."""
     context, reading = runtime.context, task["reading"]
     document = await asyncio.to_thread(context.library.store.get, reading.document_id)
+    if reading.sha256 not in ("", document.sha256):
+        reading = reading.anew()
     if not document.pages:
         reason = document.reason or "No page of it could be read."
         reading = reading.model_copy(update={"sha256": document.sha256})

@@ -4,7 +4,8 @@ A value is `found` if its quotes stand on the pages of the version that was read
 column's type, if the quotes say it as far as a program can tell, and if the model then finds that
 they do. What fails goes back with the reason, a bounded number of times; what is still unproven is
 `uncertain`, and keeps only the citations that were located. What nobody found is `not_in_document`,
-unless the document was not read in full: then nobody knows.
+unless the document was not read in full: then nobody knows. A document that has got a new version
+since it was read goes back: its passages may not have been found any more.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ from tools.cell_values import says, value_of
 from tools.citations import cite, locate
 
 MOST_QUOTES: Final = 12
+MOST_REPLACED: Final = 3
+_REPLACED: Final = "It got one new version after the other while it was read. Extract it again."
 _NOT_WHOLE: Final = "The document was not read in full ({status}): it may say it elsewhere."
 
 
@@ -52,6 +55,10 @@ async def check_row(task: ReadingTask, runtime: Runtime[Context]) -> Command[str
     """Check a row; have what fails read again, or end it."""
     context, reading = runtime.context, task["reading"]
     document = await asyncio.to_thread(context.library.store.get, reading.document_id)
+    if reading.sha256 != document.sha256:
+        if reading.replaced >= MOST_REPLACED:
+            return row_of(reading, "failed", _REPLACED, runtime, document.name)
+        return Command(goto=[Send("analyst", to_read(reading.anew()))])
     checked = await asyncio.to_thread(_checked, reading, document, context)
     await _judge(checked, document, context)
     objections = {each.column.name: each.objection for each in checked if each.objection}
@@ -87,8 +94,7 @@ def _next(reading: Reading, cells: dict[str, Cell], objections: dict[str, str]) 
 def _checked(reading: Reading, document: Document, context: Context) -> list[Checked]:
     replies = {reply.field: reply for reply in reversed(reading.reply.cells)}
     pages = {page.number: page for page in context.library.store.pages(reading.sha256)}
-    named = document.model_copy(update={"sha256": reading.sha256})
-    return [_check(column, replies.get(column.name), named, pages) for column in reading.columns]
+    return [_check(column, replies.get(column.name), document, pages) for column in reading.columns]
 
 
 def _check(

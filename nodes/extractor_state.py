@@ -58,6 +58,8 @@ class Reading(BaseModel):
     document_id: str
     columns: list[Column]
     """Those that are still open."""
+    asked: list[Column] = Field(default_factory=list)
+    """All that the table asks for."""
     sha256: str = ""
     """The version that was read."""
     reply: RowReply = Field(default_factory=lambda: RowReply(cells=[]))
@@ -67,6 +69,18 @@ class Reading(BaseModel):
     """What stands by now."""
     rounds: int = 0
     """How often it was checked; bounded."""
+    replaced: int = 0
+    """How often it got a new version meanwhile, and was begun anew; bounded."""
+
+    def anew(self) -> "Reading":
+        """Return it as it begins: what was read is of a version that is not the newest any more."""
+        columns = self.asked or self.columns
+        return Reading(
+            document_id=self.document_id,
+            columns=columns,
+            asked=columns,
+            replaced=self.replaced + 1,
+        )
 
 
 class ReadingTask(TypedDict):

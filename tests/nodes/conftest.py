@@ -76,22 +76,26 @@ AddPages = Callable[..., Document]
 @pytest.fixture
 def add(library: Library) -> AddPages:
     """Add a document of given pages, as if it had been parsed."""
+    return lambda name, *texts: library.store.add(*parsed(name, *texts), "test")
 
-    def add_pages(name: str, *texts: str) -> Document:
-        data = "\f".join(texts).encode()
-        sha256 = sha256_of(data)
-        document = Document(
-            id=document_id(sha256),
-            name=name,
-            sha256=sha256,
-            status="ready",
-            pages=len(texts),
-            added_at=time.time(),
-        )
-        pages = [Page(number=n, locator=f"page {n}", text=t) for n, t in enumerate(texts, 1)]
-        return library.store.add(document, pages, "test")
 
-    return add_pages
+@pytest.fixture
+def replace(library: Library) -> AddPages:
+    """Give a document, by its id, a new version in the same way."""
+    return lambda of, name, *texts: library.store.add_version(of, *parsed(name, *texts), "test")
+
+
+def parsed(name: str, *texts: str) -> tuple[Document, list[Page]]:
+    sha256 = sha256_of("\f".join(texts).encode())
+    document = Document(
+        id=document_id(sha256),
+        name=name,
+        sha256=sha256,
+        status="ready",
+        pages=len(texts),
+        added_at=time.time(),
+    )
+    return document, [Page(number=n, locator=f"page {n}", text=t) for n, t in enumerate(texts, 1)]
 
 
 MakeContext = Callable[..., Context]

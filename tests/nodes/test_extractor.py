@@ -176,6 +176,42 @@ def test_what_concerns_the_run_stops_it(
         row_of(context, add("lease.txt", *PAGES).id, script, LAW)
 
 
+@pytest.mark.parametrize("when", ["RowReply", "RowReviewReply"], ids=["read", "checked"])
+def test_one_that_is_replaced_meanwhile_is_begun_anew(
+    context: MakeContext, add: AddPages, replace: AddPages, when: str
+) -> None:
+    lease = add("lease.txt", *PAGES)
+    newer = ("This lease is made on 1 May 2024.", PAGES[1].replace("Ohio", "Iowa"))
+    iowa = {**OHIO, "values": ["Iowa"], "quotes": [{"page": 2, "quote": "the State of Iowa"}]}
+
+    def script(agent: str, form: str, payload: dict[str, Any]) -> dict[str, Any]:
+        text = str(payload.get("passages"))
+        reply = said(*[each for each in (OHIO, iowa) if each["values"][0] in text])
+        if form == when and lease.sha256 == given.library.store.get(lease.id).sha256:
+            replace(lease.id, "lease.txt", *newer)
+            reply = said(supported=False)
+        return reply(agent, form, payload)
+
+    given = context(script)
+    row = row_of(lambda _: given, lease.id, script, LAW)  # type: ignore[arg-type, return-value]
+    assert (row.status, row.sha256) == ("ready", given.library.store.get(lease.id).sha256)
+    assert (row.cells["law"].value, row.cells["law"].state) == ("Iowa", "found")
+    assert {cited.sha256 for cited in row.cells["law"].citations} == {row.sha256}
+
+
+def test_but_not_again_and_again(context: MakeContext, add: AddPages, replace: AddPages) -> None:
+    lease = add("lease.txt", *PAGES)
+    count = iter(range(100))
+
+    def script(*_: Any) -> dict[str, Any]:
+        replace(lease.id, "lease.txt", *PAGES, f"Amendment {next(count)} of this lease.")
+        return {"cells": []}
+
+    row = row_of(context, lease.id, script, LAW)
+    assert (row.status, row.cells["law"].state) == ("failed", "uncertain")
+    assert "one new version after the other" in row.reason
+
+
 def test_documents_are_handed_out_a_few_at_a_time(context: MakeContext) -> None:
     documents = [f"d-{n}" for n in range(20)]
     given = context()
