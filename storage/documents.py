@@ -32,12 +32,13 @@ from storage.keys import key
 from storage.ports import Absent, Action, Blobs, Delete, FieldIs, Item, Put, Table, VersionIs
 from storage.records import Card, Document, Page
 from storage.times import utc
-from storage.tombstones import Tombstone, stands, stored_as, tombstone_of
+from storage.tombstones import Grave, Tombstone, stands, stored_as, tombstone_of
 from storage.uses import Uses
 
 CATALOGUE: Final = "documents"
 _ID: Final = re.compile(r"\bd-[0-9a-f]{20}\b")
 _SHA256: Final = re.compile(r"\b[0-9a-f]{64}\b")
+_MEANWHILE: Final = "These bytes were added and erased meanwhile; add them again."
 _CACHED: Final = 8_000_000
 """Characters of pages that are remembered."""
 
@@ -88,6 +89,7 @@ class DocumentStore:
         self._originals = originals
         self._artifacts = artifacts
         self._uses = uses
+        self._grave = Grave(table, originals, artifacts)
         self.changes = Changes(table)
         self.snapshots = IndexSnapshots(table, artifacts)
         # An answer reads the same pages again and again. Only what cannot change is kept.
@@ -151,6 +153,10 @@ class DocumentStore:
         stored, _ = stored_as(self._table, sha256)
         self._originals.put(f"originals/{stored}", data)
 
+    def abandon(self, sha256: str) -> None:
+        """Delete what was stored of bytes that were not added; of a document nothing is touched."""
+        self._grave.abandon(sha256)
+
     def original(self, sha256: str) -> bytes:
         """Return the bytes of a version.
 
@@ -166,13 +172,16 @@ class DocumentStore:
         """Make a document exist, with its pages as a parser of that version read them, and a card.
 
         Of two that add the same bytes at once one wins, and both get what it added.
+
+        Raises:
+            Conflict: the bytes were added by another and erased meanwhile, or are being erased.
         """
         try:
             self._enter(document, pages, parser, card, 0)
         except ConditionFailed:
             found = self.find(document.sha256)
             if found is None:
-                raise
+                raise Conflict(_MEANWHILE) from None
             return found
         return document
 
@@ -250,7 +259,7 @@ class DocumentStore:
         """Store a document with its newest version, if it is at this version of its entry."""
         stored, still = stored_as(self._table, document.sha256)
         if stored != document.sha256 and self._originals.head(f"originals/{stored}") is None:
-            raise Conflict("These bytes were added and erased meanwhile; add them again.")
+            raise Conflict(_MEANWHILE)
         text = _json(pages)
         name = f"pages/{stored}/{sha256_of(text)[:20]}.json"
         self._artifacts.put(name, text)

@@ -8,9 +8,9 @@ import time
 from typing import Literal
 
 from storage.audit import digest
-from storage.errors import ConditionFailed
+from storage.errors import ConditionFailed, NotFound
 from storage.keys import key
-from storage.ports import Absent, Delete, Item, Put, Table
+from storage.ports import Absent, Check, Delete, FieldIs, Item, Put, Table
 from storage.records import CellValue, Correction, Feedback, Identity, readable
 
 
@@ -73,6 +73,9 @@ class FeedbackStore:
         """Keep what someone says that a cell, named by document and column, should have held.
 
         Who says the same as the last time has said it once.
+
+        Raises:
+            NotFound: the document has been erased.
         """
         document_id, field = cell
         same = [c for c in self.corrections(run_id) if (c.document_id, c.field) == cell]
@@ -92,11 +95,16 @@ class FeedbackStore:
             created_at=time.time(),
             created_by=identity.name,
         )
-        body = correction.model_dump(mode="json")
+        item = Item(key("cells", run_id), key(correction.id), correction.model_dump(mode="json"))
+        # An erasure finds what was said before it began, and nothing is said after that.
+        at, there = key("document", document_id), FieldIs("id", document_id)
+        still = Check(at, "document", there, table="documents")
         try:
-            self._table.put(Item(key("cells", run_id), key(correction.id), body), Absent())
-        except ConditionFailed:
-            found = self._table.get(key("cells", run_id), key(correction.id))
+            self._table.transact([Put(item, Absent()), still])
+        except ConditionFailed as failure:
+            if 1 in failure.failed:
+                raise NotFound(f"There is no document {document_id} here any more.") from None
+            found = self._table.get(item.pk, item.sk)
             return Correction.model_validate(found.body) if found else correction
         return correction
 

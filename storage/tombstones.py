@@ -6,9 +6,12 @@
 A document is gone with its tombstone, in one transaction; whatever holds its text goes after that,
 and the tombstone says when it has. Until then its versions stand as taken, so that nobody adds the
 same bytes while they are being deleted. Added again later, they are stored under another name: what
-deletes the old ones and is late cannot touch them.
+deletes the old ones and is late cannot touch them. And who was adding them, and is late, has written
+under a name that is of no use any more, and deletes what he has written.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from pydantic import Field
@@ -69,10 +72,22 @@ def stands(tombstone: Tombstone) -> Put:
 
 def stored_as(table: Table, sha256: str) -> tuple[str, Check]:
     """Return what a version is stored as if it is added now, and what holds as long as it is."""
-    pk = key("version", sha256)
-    item = table.get(pk, ERASED)
-    name = f"{sha256}.{cast(int, item.body['times'])}" if item else sha256
-    return name, Check(pk, ERASED, VersionIs(item.version) if item else Absent())
+    times, still = _times(table, sha256)
+    return _name(sha256, times), Check(key("version", sha256), ERASED, still)
+
+
+def _name(sha256: str, times: int) -> str:
+    return f"{sha256}.{times}" if times else sha256
+
+
+def _times(table: Table, sha256: str) -> tuple[int, VersionIs | Absent]:
+    """Return how often bytes have been erased, and what holds as long as it is so often."""
+    item = table.get(key("version", sha256), ERASED)
+    return (cast(int, item.body["times"]), VersionIs(item.version)) if item else (0, Absent())
+
+
+def _counted(sha256: str, times: int) -> Item:
+    return Item(key("version", sha256), ERASED, {"times": times}, times)
 
 
 class Grave:
@@ -88,25 +103,45 @@ class Grave:
 
         Safe to repeat, at any time: whoever has added the same bytes since loses nothing.
         """
-        for stored in tombstone.versions.values():
+        names = [*tombstone.versions.values()]
+        self._delete(names)
+        for sha256, stored in tombstone.versions.items():
+            self._let_go(sha256, stored)
+        # Who was adding the same bytes may have written them between.
+        self._delete(names)
+
+    def abandon(self, sha256: str) -> None:
+        """Delete what was written of bytes that did not become a document, or are none any more.
+
+        Who is adding the same bytes just then has to begin anew.
+        """
+        version = key("version", sha256)
+        while True:
+            times, still = _times(self._table, sha256)
+            if self._table.get(version, "document"):
+                break  # they became a document under the newest name
+            nobodys = Check(version, "document", Absent())
+            with suppress(ConditionFailed):
+                self._table.transact([nobodys, Put(_counted(sha256, times + 1), still)])
+                times += 1
+                break
+        self._delete([_name(sha256, each) for each in range(times)])
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for stored in names:
             for kind in DERIVED:
                 for info in list(self._artifacts.list(f"{kind}/{stored}/")):
                     self._artifacts.delete(info.key)
             self._originals.erase(f"originals/{stored}")
-        for sha256, stored in tombstone.versions.items():
-            self._let_go(sha256, stored)
 
     def _let_go(self, sha256: str, stored: str) -> None:
         version = key("version", sha256)
-        found = self._table.get(version, ERASED)
-        times = cast(int, found.body["times"]) if found else 0
-        counted = Item(version, ERASED, {"times": times + 1}, times + 1)
-        still = VersionIs(times) if found else Absent()
+        times, still = _times(self._table, sha256)
         try:
             self._table.transact(
                 [
                     Delete(version, "document", FieldIs("stored", stored)),
-                    Put(counted, still),
+                    Put(_counted(sha256, times + 1), still),
                 ]
             )
         except ConditionFailed:

@@ -7,14 +7,14 @@ search (`tools/indexing.py`), and can be deleted at any time.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 
 from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
-from storage.errors import Conflict, NotFound
+from storage.errors import AffidavitError, Conflict, NotFound
 from storage.records import Card, Document, Identity, Page, Passage
 from tools.cards import CARD_VERSION, make_card
 from tools.index import ANY, Hit, IndexedDocument, PassageIndex
@@ -114,20 +114,31 @@ class Library:
             self.store.get(version_of)
         found = self.store.find(sha256)
         if found is None:
-            self.store.keep_original(sha256, data)
-            return self._add_new(data, name, identity, version_of, password)
+            with self._or_nothing(sha256):
+                return self._add_new(data, name, identity, version_of, password)
         if version_of and (found.id, found.sha256) != (version_of, sha256):
             raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
         if found.sha256 != sha256:  # an earlier version stays as it is
             return Added(found, new=False)
         return self._add_again(found, identity, password)
 
+    @contextmanager
+    def _or_nothing(self, sha256: str) -> Iterator[None]:
+        """Leave nothing of bytes that do not become a document after all."""
+        try:
+            yield
+        except BaseException:
+            with suppress(AffidavitError):  # why they do not counts, and is told
+                self.store.abandon(sha256)
+            raise
+
     def _add_new(
         self, data: bytes, name: str, identity: Identity, version_of: str, password: str
     ) -> Added:
         parsed = self._parse(data, name, password)
-        attached, reason = self._attached(parsed, name, identity, password)
         sha256 = sha256_of(data)
+        self.store.keep_original(sha256, data)  # not before: killed while it is read, nothing stays
+        attached, reason = self._attached(parsed, name, identity, password)
         document = Document(
             id=document_id(sha256),
             name=name,
@@ -186,7 +197,8 @@ class Library:
             }
         )
         card = KeptCard(parsed.card, CARD_VERSION) if parsed.card else None
-        read = self.store.read_again(document, parsed.pages, PARSER_VERSION, card)
+        with self._or_nothing(found.sha256):
+            read = self.store.read_again(document, parsed.pages, PARSER_VERSION, card)
         return Added(read, False, attached)
 
     def _parse(self, data: bytes, name: str, password: str) -> Parsed:

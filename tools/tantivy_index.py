@@ -97,10 +97,10 @@ class TantivyIndex:
 
     def remove(self, document_ids: Collection[str]) -> None:
         """See `PassageIndex.remove`."""
-        if not any(map(self.mentions, document_ids)):
-            return
         with self._held() as (_, view):
-            self._switch(self._without(view, frozenset(document_ids)))
+            if any(map(self.mentions, document_ids)):
+                self._switch(self._without(view, frozenset(document_ids)))
+            self._remove_copies(document_ids)
 
     def search(
         self,
@@ -132,6 +132,8 @@ class TantivyIndex:
                     if file.suffix != _LOCKS:
                         _link(file, copied / file.name)
             yield copied
+        except FileNotFoundError as error:
+            raise Unavailable("The copy of the search index was removed meanwhile.") from error
         finally:
             shutil.rmtree(copied, ignore_errors=True)
 
@@ -139,8 +141,8 @@ class TantivyIndex:
         """See `PassageIndex.restore`."""
         folder = self._new_folder()
         try:
-            fill(folder)
             with suppress(ValueError, OSError):
+                fill(folder)
                 given = _position(_open(folder)[1])
                 with self._held() as (_, view):
                     here = _position(view.searcher)
@@ -167,6 +169,17 @@ class TantivyIndex:
         writer.commit()
         writer.wait_merging_threads()
         return folder
+
+    def _remove_copies(self, document_ids: Collection[str]) -> None:
+        """Remove all other folders with words of documents: of who was killed, or still copies."""
+        current = self._current()
+        for meta in self._root.glob("*/meta.json"):
+            if meta.parent.name == current:
+                continue
+            with suppress(ValueError, OSError):
+                searcher = _open(meta.parent)[1]
+                if any(searcher.doc_freq("document_id", each) for each in document_ids):
+                    shutil.rmtree(meta.parent, ignore_errors=True)
 
     @contextmanager
     def _writer(self) -> Iterator[tuple[Any, View]]:

@@ -17,6 +17,7 @@ from storage.records import Document, Page, Run
 from storage.tombstones import Grave
 from tests.graph.haystack import found
 from tests.scripted import Scripted, calls
+from tools.parsers.result import Parsed
 
 from .conftest import LEASE, SUPPLY, OpenDesk
 from .stage import APPROVE, Driving, until
@@ -332,6 +333,71 @@ def test_added_again_it_is_a_new_document_that_nothing_late_can_touch(
 
 
 @pytest.mark.parametrize("settings", ["embedded"], indirect=True)
+class TestWhileItIsAdded:
+    """Who is adding the same bytes, or a version, when the document is erased leaves nothing."""
+
+    @pytest.fixture
+    def desk(self, desk: Orchestrator, monkeypatch: pytest.MonkeyPatch) -> Orchestrator:
+        def parse(data: bytes, *_: Any) -> Parsed:
+            pages = [Page(number=1, locator="page 1", text=data.decode())]
+            return Parsed(status="ready", pages=pages)
+
+        monkeypatch.setattr(desk.resources.library, "_parse", parse)
+        return desk
+
+    @pytest.mark.parametrize("bucket", ["_originals", "_artifacts"])
+    def test_the_same_bytes(
+        self, desk: Orchestrator, settings: Settings, bucket: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        text = LEASE.replace("\f", "\n")
+        lease = shelve(desk, text, "lease.txt")
+        store = desk.resources.library.store
+        late = Late(getattr(store, bucket), lambda: erase(desk, lease))
+        monkeypatch.setattr(store, "find", lambda _: None)  # it looked before they were there
+        monkeypatch.setattr(store, bucket, late)
+        with pytest.raises(Conflict, match="erased meanwhile"):
+            desk.documents.add(text.encode(), name="lease.txt")
+        monkeypatch.undo()
+        assert found(settings, CANARY) == set()
+        assert shelve(desk, text, "lease.txt").id == lease.id
+
+    def test_a_version(
+        self, desk: Orchestrator, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        draft = shelve(desk, "A draft without terms.", "draft.txt")
+        store = desk.resources.library.store
+        late = Late(store._originals, lambda: erase(desk, draft))
+        monkeypatch.setattr(store, "_originals", late)
+        with pytest.raises(NotFound, match="it was erased on"):
+            desk.documents.add(LEASE.encode(), name="lease.txt", version_of=draft.id)
+        assert found(settings, CANARY) == set()
+
+    def test_what_has_become_a_document_meanwhile_stays(
+        self, desk: Orchestrator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = desk.resources.library.store
+        lease = shelve(desk, LEASE, "lease.txt")
+        store.abandon(lease.sha256)
+        assert store.original(lease.sha256) == LEASE.encode()
+        assert CANARY in store.pages(lease.sha256)[1].text
+
+
+class Late:
+    """A bucket into which the first object comes only after something else has happened."""
+
+    def __init__(self, blobs: Any, first: Callable[[], object]) -> None:
+        self._blobs, self._first = blobs, [first]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._blobs, name)
+
+    def put(self, key: str, data: bytes) -> bool:
+        while self._first:
+            self._first.pop()()
+        return bool(self._blobs.put(key, data))
+
+
+@pytest.mark.parametrize("settings", ["embedded"], indirect=True)
 class TestVerification:
     """What an erasure has taken is known to be gone; nothing else may stand in its place."""
 
@@ -402,3 +468,23 @@ def test_a_table_and_its_corrections_go_with_the_document(
     assert gone.table.rows == []  # although it was read in this process before
     assert desk.feedback.corrections(run.id) == []
     assert desk.audit.verify(run.id).ok
+
+
+@pytest.mark.parametrize("settings", ["embedded"], indirect=True)
+def test_a_correction_that_comes_while_it_is_erased_is_not_kept(
+    desk: Orchestrator, lease: Document, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = {"type": "object", "properties": {"deposit": {"type": "string", "title": QUESTION}}}
+    run = desk.extract(schema, documents=[lease.id])
+    feedback = desk.resources.feedback
+    corrections = feedback.corrections
+
+    def late(run_id: str) -> Any:
+        monkeypatch.undo()
+        erase(desk, lease)
+        return corrections(run_id)
+
+    monkeypatch.setattr(feedback, "corrections", late)
+    with pytest.raises(NotFound, match="any more"):
+        desk.feedback.correct(run.id, lease.id, "deposit", f"It says {CANARY}.")
+    assert found(settings, CANARY) == set()

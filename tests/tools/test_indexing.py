@@ -13,6 +13,7 @@ import zstandard
 
 from storage.backend import open_embedded
 from storage.documents import DocumentStore, document_id, sha256_of
+from storage.errors import Unavailable
 from storage.index_snapshots import Snapshot
 from storage.keys import key
 from storage.ports import Table
@@ -239,6 +240,42 @@ def test_an_older_version_is_forgotten_with_its_document(worker: Worker, tmp_pat
     erase(ours, ours.store.add_version(document.id, newer, [page], "1"))
     ours.forget(document.id)
     assert b"zanzibar" not in on_disk(tmp_path / "ours").lower()
+
+
+@pytest.mark.parametrize("killed_at", ["removing", "sharing"])
+def test_what_a_killed_process_left_here_is_forgotten_too(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: str
+) -> None:
+    ours = worker("ours")
+    zanzibar, *_ = put(ours, "Zanzibar is secret.", "Rome is old.")
+    ours.refresh()
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("tools.tantivy_index.shutil.rmtree", killed)
+        if killed_at == "sharing":
+            with ours._index.copy():
+                pass
+        erase(ours, zanzibar)
+        ours.forget(zanzibar.id)
+    if killed_at == "sharing":
+        erase(ours, zanzibar)
+    assert b"zanzibar" in on_disk(tmp_path / "ours").lower()
+    worker("ours").forget(zanzibar.id)
+    assert b"zanzibar" not in on_disk(tmp_path / "ours").lower()
+
+
+def test_who_shares_an_index_that_is_erased_meanwhile_shares_nothing(worker: Worker) -> None:
+    ours = worker("ours")
+    zanzibar, *_ = put(ours, "Zanzibar is secret.", "Rome is old.")
+    ours.refresh()
+    erase(ours, zanzibar)
+    with pytest.raises(Unavailable), ours._index.copy() as folder:
+        worker("ours").forget(zanzibar.id)
+        ours.store.snapshots.publish(folder, kind="tantivy-4", position=9, over=None)
+    assert found(ours, "old") == ["Rome"]
 
 
 def test_nobody_can_publish_what_was_forgotten_meanwhile(worker: Worker, home: Workspace) -> None:
