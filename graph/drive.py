@@ -104,6 +104,7 @@ class Drive:
             owned.run.id,
             round_=owned.run.retries,
             epoch=owned.run.epoch,
+            still=owned.still,
         )
         self._reporter = Reporter(owned.trail, ports.telemetry, resources.redacted, owned.run)
         self._model = Recorded(
@@ -301,7 +302,7 @@ class Drive:
         saver = self._resources.saver(
             epoch=self._run.epoch,
             fences=self._owned.fences,
-            before_write=self._owned.trail.flush,
+            before_write=self._owned.before_write,
             written=self._written,
         )
         update = {"checkpointer": saver, "store": self._resources.memory}
@@ -365,6 +366,7 @@ class Drive:
         table = ""
         if self._run.graph == EXTRACTION:
             made = table_of(values)
+            self._owned.still()
             table = await asyncio.to_thread(self._resources.extractions.put, self._run.id, made)
         await self._owned.end("success", answer=answer, table=table, usage=usage, cost_usd=cost)
         self._reporter.ended("success", cost_usd=cost)

@@ -83,6 +83,26 @@ class Ownership:
         """
         self._lease()
 
+    def still(self) -> None:
+        """Make sure of it, if this process was away for longer than it owned the run.
+
+        A document may have been erased since, and what is written now would outlast it.
+
+        Raises:
+            LeaseLost: a newer claim, or a cancellation, has raised the epoch.
+        """
+        if time.time() >= self.expires_at:
+            self.check()
+
+    async def before_write(self) -> None:
+        """Make sure that a checkpoint is this owner's to write, and what led to it on the record.
+
+        Raises:
+            LeaseLost: a newer claim, or a cancellation, has raised the epoch.
+        """
+        self.still()
+        await self.trail.flush()
+
     def renew(self) -> None:
         """Extend the lease from now on; what this owner has let go by now stays so.
 

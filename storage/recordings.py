@@ -7,7 +7,7 @@ answer gets the first. Only when a person has a run tried again after an error a
 asked anew: each such round has recordings of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final, cast
@@ -37,14 +37,22 @@ class Recordings:
     """The recordings of one run, in one round of it, in the hand of one owner."""
 
     def __init__(
-        self, table: Table, blobs: Blobs, run_id: str, *, round_: int = 0, epoch: int = 0
+        self,
+        table: Table,
+        blobs: Blobs,
+        run_id: str,
+        *,
+        round_: int = 0,
+        epoch: int = 0,
+        still: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take where they lie, and the epoch of the owner."""
+        """Take where they lie, and the epoch of the owner; `still` raises if he is it no more."""
         self._table = table
         self._blobs = blobs
         self._pk = key("run", run_id)
         self._round = round_
         self._epoch = epoch
+        self._still = still
         self._known: dict[str, Item] = {}
         self._lock = Lock()
         self.usage, self.cost_usd = Usage(), 0.0
@@ -65,8 +73,9 @@ class Recordings:
         """Record a response unless there is one to the same request; return the one that stands.
 
         Raises:
-            LeaseLost: a newer owner has recorded another response here.
+            LeaseLost: a newer owner has recorded another response here, or took over long ago.
         """
+        self._still()
         body: dict[str, Any] = {
             "request": recording.request,
             "epoch": self._epoch,

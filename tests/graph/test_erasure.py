@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatResult
 
 from graph import Orchestrator
 from graph.settings import Settings
@@ -26,6 +27,15 @@ CANARY = "a monthly rent of $4,200, due on the first day of a month"
 """It stands in the lease, and nowhere else."""
 QUESTION = "What is the monthly rent?"
 MEMO = "Write a memo on the monthly rent of the lease and publish it."
+
+
+class Suspended(Scripted):
+    """While it answers, its process does nothing else: it is not even told that it lost its run."""
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **options: Any
+    ) -> ChatResult:
+        return self._generate(messages, stop, run_manager, **options)
 
 
 @pytest.fixture
@@ -240,8 +250,9 @@ class TestConversations:
         desk.resources.extractions.keep_only(run.id, "")
         assert not desk.audit.verify(run.id).ok  # nothing says that all of it went
 
+    @pytest.mark.parametrize("model", [Scripted, Suspended], ids=["at work", "suspended"])
     def test_a_run_at_work_is_cancelled_and_what_it_still_writes_is_nothing(
-        self, open_desk: OpenDesk, settings: Settings
+        self, open_desk: OpenDesk, settings: Settings, model: type[Scripted]
     ) -> None:
         reached, over = threading.Event(), threading.Event()
 
@@ -256,7 +267,7 @@ class TestConversations:
 
         query = {"query": "monthly rent"}
         quick = settings.model_copy(update={"lease_seconds": 1})
-        desk = open_desk(settings=quick, model=Scripted(script=script))
+        desk = open_desk(settings=quick, model=model(script=script))
         lease = shelve(desk, LEASE, "lease.txt")
         run = desk.runs.submit(QUESTION, driven_here=True)
         driving = Driving(desk, run)
