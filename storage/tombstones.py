@@ -6,8 +6,8 @@
 A document is gone with its tombstone, in one transaction; whatever holds its text goes after that,
 and the tombstone says when it has. Until then its versions stand as taken, so that nobody adds the
 same bytes while they are being deleted. Added again later, they are stored under another name: what
-deletes the old ones and is late cannot touch them. And who was adding them, and is late, has written
-under a name that is of no use any more, and deletes what he has written.
+deletes the old ones and is late cannot touch them. And who was adding them, and is late, has
+written under a name that is of no use any more, and deletes what he has written.
 """
 
 from collections.abc import Iterable

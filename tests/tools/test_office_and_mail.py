@@ -87,6 +87,17 @@ class TestXlsx:
             (1234567, "#,##0;[Red](#,##0)", "1,234,567"),
             (3, "0.00", "3.00"),
             (0.1 + 0.2, "General", "0.3"),
+            (1234.56, "#,##0.##", "1,234.56"),
+            (1234.0, "#,##0.##", "1,234"),
+            (1.25, "0.0#", "1.25"),
+            (7.5, '0.00" per 0.5 hours"', "7.50"),
+            (0.00000015, "0.00E+00", "1.50E-07"),
+            (1500000, '#,##0.0,,"M"', "1500000"),
+            (1234.5, "#,##0", "1,235"),
+            (2.675, "0.00", "2.68"),
+            (0.125, "0%", "13%"),
+            (-2.5, "#,##0", "-3"),
+            (1e300, "0.0", f"1{'0' * 300}.0"),
             (datetime.datetime(2026, 5, 3, 14, 30), "yyyy-mm-dd hh:mm", "2026-05-03 14:30"),
         ],
     )
@@ -96,6 +107,28 @@ class TestXlsx:
             book.active["A1"].number_format = form
 
         assert parse(workbook(fill), "a.xlsx").pages[0].text == text
+
+    @pytest.mark.parametrize(
+        ("written", "instead"),
+        [
+            ('<row r="2">', '<row r="1">'),
+            ('<row r="1">', "<row spans='1:2' r='9'>"),
+            ('r="B2"', 'r="A2"'),
+            ('r="A3"', 'r="C3"'),
+        ],
+    )
+    def test_rows_and_cells_that_would_be_left_out_are_told(
+        self, written: str, instead: str
+    ) -> None:
+        def fill(book: Any) -> None:
+            for row in ["one", 1], ["two", 2], ["three", 3]:
+                book.active.append(row)
+
+        whole = workbook(fill)
+        assert parse(whole, "a.xlsx").status == "ready"
+        parsed = parse(with_part(whole, "xl/worksheets/sheet1.xml", written, instead), "a.xlsx")
+        assert parsed.status == "damaged"
+        assert "not in their order" in parsed.reason
 
     def test_the_row_with_the_names_stands_on_every_page(self) -> None:
         def fill(book: Any) -> None:

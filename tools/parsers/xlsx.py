@@ -2,13 +2,16 @@
 
 openpyxl reads the values that were computed when the file was saved; nothing is computed here, and
 macros, links and pictures are not looked at. Of a formula that was never computed there is no value
-to read, and that is told.
+to read, and that is told. Rows and cells come in order, each once: of others openpyxl drops some,
+so such a sheet is `damaged`.
 """
 
 import datetime
 import io
+import math
 import re
 from collections.abc import Iterator, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
 import openpyxl
@@ -23,7 +26,15 @@ _UNCOMPUTED = re.compile(rb"<f\b[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?
 _READ: Final = {"worksheet": "worksheet", "sharedStrings": "sst", "styles": "styleSheet"}
 """The parts that openpyxl reads by their relations, and what their roots are called."""
 _PLAIN_NAME = re.compile(r"\w+")
-_DECIMALS = re.compile(r"0\.(0+)")
+_PLACE = re.compile(rb"<(?:\w+:)?(?:row|c)\s(?:[^>]*?\s)?r=[\"']([A-Z]*)(\d+)[\"']")
+# What of a number format is no digit to be shown (ECMA-376, part 1, 18.8.31).
+_LITERAL = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|[_*].')
+_DECIMALS = re.compile(r"\.([0#?]+)")
+_THOUSANDS = re.compile(r"[0#?],[0#?]")
+_SCALED = re.compile(r"[0#?],+(?![0#?,])")
+_MOST_DECIMALS: Final = 30
+_DIGITS: Final = Context(prec=400)
+"""Enough for every number that a cell can hold."""
 
 
 def read(data: bytes) -> Parsed:
@@ -53,8 +64,30 @@ def _uncomputed(package: Package) -> int:
     package.xml(main)
     parts = [each for each in package.related(main) if each.kind in _READ]
     read = {each: package.plain(each.path, _READ[each.kind]) for each in parts}
-    sheets = (data for part, data in read.items() if part.kind == "worksheet")
+    sheets = [data for part, data in read.items() if part.kind == "worksheet"]
+    if not all(map(_in_order, sheets)):
+        raise Refused(
+            "damaged",
+            "Rows or cells of it are not in their order, so that some would be left out. Open it "
+            "in Excel, save it again, and add that.",
+        )
     return sum(len(_UNCOMPUTED.findall(data)) for data in sheets)
+
+
+def _in_order(sheet: bytes) -> bool:
+    """Whether rows, and cells in each, come one after the other (ECMA-376, part 1, 18.3.1)."""
+    row, column = 0, (0, b"")
+    for place in _PLACE.finditer(sheet):
+        letters, number = place[1], int(place[2])
+        if not letters:
+            if number <= row:
+                return False
+            row, column = number, (0, b"")
+        elif (len(letters), letters) <= column:
+            return False
+        else:
+            column = len(letters), letters
+    return True
 
 
 def _sheets(data: bytes) -> Iterator[Section]:
@@ -103,13 +136,21 @@ def _shown(value: Any, holder: Any) -> str:
 
 
 def _number(value: float, form: str) -> str:
-    form = form.partition(";")[0]
-    decimals = _DECIMALS.search(form)
-    places = len(decimals[1]) if decimals else 0
-    if "%" in form:
-        return f"{value:.{places}%}"
-    if "#,##0" in form:
-        return f"{value:,.{places}f}"
-    if decimals:
-        return f"{value:.{places}f}"
-    return f"{value:.15g}"
+    exact = f"{value:.15g}"  # Excel keeps no more digits
+    form = _LITERAL.sub("", form).partition(";")[0]
+    found = _DECIMALS.search(form)
+    places = found[1][:_MOST_DECIMALS] if found else ""
+    if "E" in form.removeprefix("General"):
+        return f"{value:.{len(places)}E}"
+    percent, thousands = "%" in form, bool(_THOUSANDS.search(form))
+    shows = found or percent or thousands
+    if not shows or _SCALED.search(form) or not math.isfinite(value):
+        return exact
+    number = _DIGITS.multiply(Decimal(exact), Decimal(100 if percent else 1))
+    number = number.quantize(Decimal(1).scaleb(-len(places)), ROUND_HALF_UP, _DIGITS)
+    text = f"{number:{',' if thousands else ''}f}"
+    for optional in reversed(places):
+        if optional == "0" or not text.endswith("0"):
+            break
+        text = text[:-1]
+    return text.rstrip(".") + ("%" if percent else "")
