@@ -1,10 +1,11 @@
 """How the command line shows things to people: tables, answers with their quotes, questions."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 
 from storage.records import (
     Answer,
@@ -24,6 +25,7 @@ from tools.table_files import STATES, last_of, shown
 VersionTold = Callable[[str, str], str]
 """Tells, of a document's id and a version, which version it is; `desk.documents.version_told`."""
 
+_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
 
@@ -47,6 +49,14 @@ _DOING = {
     "custodian": "the custodian looks",
     "eraser": "a document is to be erased",
 }
+
+
+def escape(text: str) -> str:
+    """Return a text that is shown as it is: no markup, and nothing that a terminal would obey.
+
+    What strangers and models write stands in what people approve.
+    """
+    return markup.escape(_CONTROLS.sub("\ufffd", text))
 
 
 def doing(node: str) -> str:
