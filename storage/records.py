@@ -5,7 +5,8 @@ their own consistency; how they are stored is in the module named after each of 
 audit event looks like stands in `storage.audit`.
 """
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -39,6 +40,28 @@ def readable(text: str) -> str:
 Text = Annotated[str, AfterValidator(readable)]
 """What people type and files bring: whatever it was, it can be stored and shown."""
 
+LINE_CHARS: Final = 1_000
+_BREAKS: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN: Final = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+"""Marks that are not seen, and turn about what stands beside them. Joiners are spelling."""
+
+
+def on_one_line(text: str) -> str:
+    """Return a text that can stand in any line, for what it is: it ends no line, and turns none.
+
+    Of a longer one than `LINE_CHARS` beginning and end are left.
+    """
+    if not text.isprintable():
+        text = _UNSEEN.sub("", _BREAKS.sub(" ", readable(text)))
+    if len(text) <= LINE_CHARS:
+        return text
+    end = text[-LINE_CHARS // 4 :]
+    return f"{text[: LINE_CHARS - len(end) - 1]}…{end}"
+
+
+Line = Annotated[str, AfterValidator(on_one_line)]
+"""What is shown beside something else: a name, a place, a reason. A stranger may have made it."""
+
 
 class Record(BaseModel):
     """A frozen value with no unknown fields: what is written is what is read back."""
@@ -49,7 +72,7 @@ class Record(BaseModel):
 class Grid(Record):
     """Which rows of a table the lines of a page are; cells stand between bars, from column A on."""
 
-    sheet: str = ""
+    sheet: Line = ""
     """Of a workbook; a file that is one table has none."""
     rows: list[int]
     """Of each line, as the file counts them from 1."""
@@ -59,7 +82,7 @@ class Page(Record):
     """The unit that a citation points to. `number` counts from 1, as on the screen."""
 
     number: int = Field(ge=1)
-    locator: str
+    locator: Line
     """Where a person finds it: "page 3", or the headings that lead to a section."""
     text: str
     """The stored text. Offsets of citations are code points into exactly this."""
@@ -71,11 +94,11 @@ class Document(Record):
     """A document as the catalogue lists it."""
 
     id: str
-    name: Text
+    name: Line
     sha256: str
     media_type: str = ""
     status: DocumentStatus
-    reason: str = ""
+    reason: Line = ""
     """Why it is not `ready`, and what to do; or what to know although it is. Empty otherwise."""
     pages: int = 0
     size: int = 0

@@ -14,6 +14,7 @@ import pytest
 from msoffcrypto.format.ooxml import OOXMLFile
 from pptx.util import Inches
 
+from storage.records import LINE_CHARS
 from tools.parsers.result import Parsed
 from tools.parsing import parse
 
@@ -44,6 +45,12 @@ class TestCsv:
         parsed = parse(b'name,amount\n"=HYPERLINK(""http://x.test"",""click"")",10\n', "a.csv")
         assert parsed.status == "ready"
         assert '=HYPERLINK("http://x.test","click") | 10' in parsed.pages[0].text
+
+    def test_a_row_that_no_person_reads_is_refused(self) -> None:
+        assert parse(b"name,text\na," + b"word " * 40_000, "a.csv").status == "ready"
+        parsed = parse(b"name,text\na," + b"word " * 60_000, "a.csv")
+        assert parsed.status == "unsupported"
+        assert "(row 1 and row 2) holds more than 250,000 characters" in parsed.reason
 
     def test_a_cell_may_hold_lines(self) -> None:
         parsed = parse(b'a,b\n"one\ntwo",3\n', "a.csv")
@@ -158,6 +165,17 @@ class TestXlsx:
         data = with_part(data, "xl/worksheets/sheet1.xml", "<v />", "<v>2</v>")
         assert shown(parse(data, "a.xlsx")) == [("Sheet!A1:B2", "a | b\n1 | 2")]
         assert not parse(data, "a.xlsx").reason
+
+    def test_no_name_in_it_is_told_at_any_length(self) -> None:
+        data = workbook(lambda book: book.active.append(["a", "b"]))
+        data = with_part(data, "xl/workbook.xml", 'name="Sheet"', f'name="{"S" * 100_000}"')
+        with zipfile.ZipFile(more := io.BytesIO(data), "a") as package:
+            for n in range(5):
+                package.writestr(f"xl/worksheets/{n}\x1b[2J{'€' * 20_000}.xml", "")
+        parsed = parse(more.getvalue(), "a.xlsx")
+        assert parsed.status == "ready"
+        told = (parsed.reason, parsed.pages[0].locator, parsed.pages[0].grid.sheet)  # type: ignore[union-attr]
+        assert all(len(each) <= LINE_CHARS and "\x1b" not in each for each in told)
 
     def test_what_a_sheet_says_of_its_size_is_not_believed(self) -> None:
         data = workbook(lambda book: book.active.append(["a", "b"]))

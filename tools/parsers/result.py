@@ -9,13 +9,15 @@ from typing import Final
 
 from pydantic import ConfigDict, Field
 
-from storage.records import Card, DocumentStatus, Grid, Page, Record
+from storage.records import Card, DocumentStatus, Grid, Line, Page, Record
 
 MAX_BYTES: Final = 200 << 20
 """Bytes of a file."""
 MAX_PAGES: Final = 5_000
 MAX_TEXT: Final = 50_000_000
 """Characters of all pages together."""
+MAX_PAGE: Final = 250_000
+"""Characters of one page: a quote is looked for on it letter by letter."""
 
 HOW_TO_UNLOCK: Final = (
     "Add it again with its password (`affidavit add FILE --password -` asks for it), or add a copy "
@@ -41,7 +43,7 @@ class Parsed(Record):
     """What became of a file."""
 
     status: DocumentStatus
-    reason: str = ""
+    reason: Line = ""
     """Why it is not `ready`, and what to do; or what to know although it is. Empty otherwise."""
     media_type: str = ""
     pages: list[Page] = Field(default_factory=list)
@@ -85,6 +87,12 @@ def numbered(
     characters = 0
     for locator, text, *grid in sections:
         characters += len(text)
+        if len(text) > MAX_PAGE:
+            raise Refused(
+                "unsupported",
+                f"A page of it ({locator[:100]}) holds more than {MAX_PAGE:,} characters, as no "
+                "page that people read does. Split it and add the parts.",
+            )
         if len(pages) >= MAX_PAGES:
             raise Refused(
                 "unsupported",
