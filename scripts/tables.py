@@ -35,9 +35,10 @@ def read_schema(place: str) -> dict[str, Any]:
     path = Path(place)
     if path.is_file():
         try:
-            return schema_of(json.loads(path.read_bytes()))
-        except (OSError, ValueError) as error:
+            schema = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
             raise typer.BadParameter(f"{place} is no JSON Schema: {error}") from None
+        return schema_of(schema)
     if not _MODEL.fullmatch(place):
         raise typer.BadParameter(f"{place} is neither a file nor a model as module:Model.")
     module, _, name = place.partition(":")

@@ -70,6 +70,11 @@ def _column(name: Any, schema: Any, root: Mapping[str, Any]) -> Column:
     return Column(name=readable(name), kind=kind, asks=readable(asks), options=options)
 
 
+def _first(where: str) -> str:
+    """Return what begins a sentence, with the name in it as it is written."""
+    return where[:1].upper() + where[1:]
+
+
 def _kind(
     schema: Mapping[str, Any], root: Mapping[str, Any], where: str
 ) -> tuple[ColumnKind, list[str]]:
@@ -85,7 +90,7 @@ def _kind(
         items = _plain(_resolved(schema.get("items", {}), root, where), root, where)
         if items.get("type", "string") == "string":
             return "strings", []
-    raise InvalidInput(f"{where.capitalize()} is of type {kind!r}. {_CAN_BE}")
+    raise InvalidInput(f"{_first(where)} is of type {kind!r}. {_CAN_BE}")
 
 
 def _options(listed: Any, where: str) -> list[str]:
@@ -97,8 +102,10 @@ def _options(listed: Any, where: str) -> list[str]:
     return [readable(each) for each in dict.fromkeys(options)]
 
 
-def _plain(schema: Mapping[str, Any], root: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """Return a schema without "or null", and without the choice among one."""
+def _plain(
+    schema: Mapping[str, Any], root: Mapping[str, Any], where: str, left: int = _MOST_REFS
+) -> Mapping[str, Any]:
+    """Return a schema without "or null", and without the choice among one, so many times over."""
     kind = schema.get("type")
     if isinstance(kind, list):
         kinds = [each for each in kind if each != "null"]
@@ -108,9 +115,11 @@ def _plain(schema: Mapping[str, Any], root: Mapping[str, Any], where: str) -> Ma
             others = [_resolved(each, root, where) for each in schema[choice]]
             others = [each for each in others if each.get("type") != "null"]
             if len(others) != 1:
-                raise InvalidInput(f"{where.capitalize()} may be several things. {_CAN_BE}")
+                raise InvalidInput(f"{_first(where)} may be several things. {_CAN_BE}")
+            if not left:
+                raise InvalidInput(f"{_first(where)} refers to itself, or is nested too deep.")
             said = {name: schema[name] for name in ("title", "description") if name in schema}
-            return _plain({**others[0], **said}, root, where)
+            return _plain({**others[0], **said}, root, where, left - 1)
     return schema
 
 
@@ -118,7 +127,7 @@ def _resolved(schema: Any, root: Mapping[str, Any], where: str) -> Mapping[str, 
     """Follow "$ref" within the schema itself; nothing is ever fetched."""
     for _ in range(_MOST_REFS):
         if not isinstance(schema, Mapping):
-            raise InvalidInput(f"{where.capitalize()} is no schema. {_CAN_BE}")
+            raise InvalidInput(f"{_first(where)} is no schema. {_CAN_BE}")
         reference = schema.get("$ref")
         if reference is None:
             return schema
@@ -126,7 +135,7 @@ def _resolved(schema: Any, root: Mapping[str, Any], where: str) -> Mapping[str, 
         for part in str(reference).removeprefix("#/").split("/"):
             found = found.get(part) if isinstance(found, Mapping) else None
         if not str(reference).startswith("#/") or not isinstance(found, Mapping):
-            raise InvalidInput(f"{where.capitalize()} refers to {reference!r}, which is not in it.")
+            raise InvalidInput(f"{_first(where)} refers to {reference!r}, which is not in it.")
         said = {name: each for name, each in schema.items() if name != "$ref"}
         schema = {**found, **said}
-    raise InvalidInput(f"{where.capitalize()} refers to itself.")
+    raise InvalidInput(f"{_first(where)} refers to itself.")

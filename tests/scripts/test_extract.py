@@ -96,6 +96,7 @@ def test_a_correction_is_kept_beside_the_cell(told: Cli) -> None:
     [
         (("none.json", "lease.txt"), 2, "neither a file nor a model"),
         (("lease.txt", "lease.txt"), 2, "no JSON Schema"),
+        (("deep.json", "lease.txt"), 2, "no JSON Schema"),
         (("none:Model", "lease.txt"), 2, "cannot be imported"),
         (("json:dumps", "lease.txt"), 1, "Pydantic model"),
         (("wrong.json", "lease.txt"), 1, "'x' is of type 'object'"),
@@ -111,6 +112,7 @@ def test_what_cannot_be_done_is_said_before_anything_is(
 ) -> None:
     wrong = {"type": "object", "properties": {"x": {"type": "object"}}}
     (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    (tmp_path / "deep.json").write_text("[" * 100_000)
     result = told("extract", *argv, code=code)
     shown = " ".join(result.stderr.replace("│", " ").split())
     assert said in shown

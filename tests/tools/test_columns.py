@@ -63,6 +63,13 @@ def test_a_pydantic_model_is_a_schema() -> None:
     ]
 
 
+A_CIRCLE = {"anyOf": [{"$ref": "#/$defs/A"}, {"type": "null"}]}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"allOf": [nested(depth - 1)]} if depth else {"type": "string"}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -78,6 +85,9 @@ def test_a_pydantic_model_is_a_schema() -> None:
         (schema(x={"enum": "ab"}), "1 to 50 texts"),
         (schema(x={"type": "string", "description": "x" * 1001}), "more than 1000"),
         (schema(x="string"), "no schema"),
+        (schema(Rent={"type": "object"}), "The property 'Rent' is of type"),
+        (schema(x=nested(500)), "nested too deep"),
+        ({**schema(x={"$ref": "#/$defs/A"}), "$defs": {"A": A_CIRCLE}}, "refers to itself"),
         (schema(**{"": {"type": "string"}}), "1 to 100 characters"),
         (schema(**{"a\nb": {"type": "string"}}), "cannot be printed"),
         (schema(x={"$ref": "https://example.org/x"}), "not in it"),
