@@ -1,7 +1,8 @@
 """Tables as files: JSON with everything, CSV for any program, XLSX for people.
 
 What stands in a cell was written by strangers, and spreadsheets run texts that look like formulas:
-in CSV such a text gets an apostrophe in front, in XLSX it is stored as text. A correction stands
+in CSV such a text gets an apostrophe in front, in XLSX it is stored as text. So does what stands
+behind a semicolon, where spreadsheets of half of the world begin another cell. A correction stands
 beside what was extracted, and never in its place. Workbooks are made in `tools/table_workbook.py`.
 """
 
@@ -24,6 +25,7 @@ STATES: Final[dict[CellState, str]] = {
     "uncertain": "uncertain",
 }
 FORMULA: Final = re.compile(r"\s*[=+\-@]|[\t\r\n]")
+_BEHIND: Final = re.compile(r"(?<=;)\s*(?=[=+@]|-\S)")
 
 
 def last_of(corrections: Sequence[Correction]) -> dict[tuple[str, str], Correction]:
@@ -107,7 +109,10 @@ def plain(value: CellValue) -> float | str:
 
 def _harmless(value: Any) -> Any:
     """Return what no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+    if not isinstance(value, str):
+        return value
+    value = _BEHIND.sub(r"\g<0>'", value)
+    return f"'{value}" if FORMULA.match(value) else value
 
 
 def _places(cell: Cell) -> str:

@@ -32,6 +32,14 @@ _MOST_CHARS: Final = 32_767
 """Characters of a cell of a workbook.
 https://support.microsoft.com/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
 """
+_MOST_ROWS: Final = 1_048_576
+_MOST_LINKS: Final = 65_530
+"""Rows of a sheet and links on it, by the same page: with more, Excel calls a file corrupt."""
+_MORE: Final = (
+    "There are more citations than a sheet has rows. A JSON file of the table has them all."
+)
+_ESCAPE: Final = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+"""What a workbook takes for a character by its code (ST_Xstring; ECMA-376, part 1, 22.9.2.19)."""
 _NOTE_CHARS: Final = 600
 _FIRST_DAY: Final = "1900-03-01"
 """Workbooks have no days before 1900, and one too many in its February."""
@@ -50,6 +58,7 @@ def workbook(table: Extraction, corrections: Sequence[Correction]) -> bytes:
     values, quotes = book.create_sheet("Table"), book.create_sheet(_QUOTES)
     _heads(values, ["Document", "Status", *(head for c in table.columns for head in _titles(c))])
     _heads(quotes, _CITED)
+    cited = links = 0
     for number, row in enumerate(table.rows, 2):
         _put(values.cell(number, 1), row.document)
         _put(values.cell(number, 2), f"{row.status}: {row.reason}" if row.reason else row.status)
@@ -59,11 +68,15 @@ def workbook(table: Extraction, corrections: Sequence[Correction]) -> bytes:
             _cell(at, column, cell, said.get((row.document_id, column.name)))
             _put(state, STATES[cell.state])
             state.fill = PatternFill("solid", fgColor=_FILLS[cell.state])
-            if cell.citations:
-                location = f"'{_QUOTES}'!A{quotes.max_row + 1}"
+            if cell.citations and links < _MOST_LINKS and cited < _MOST_ROWS - 2:
+                location = f"'{_QUOTES}'!A{cited + 2}"
                 at.hyperlink = Hyperlink(at.coordinate, location=location)
-            for citation in cell.citations:
-                _cite(quotes, column, cell, citation)
+                links += 1
+            for citation in cell.citations[: _MOST_ROWS - 2 - cited]:
+                cited += 1  # counted here: the sheet would go through its cells for it
+                _cite(quotes, cited + 1, column, cell, citation)
+    if cited == _MOST_ROWS - 2:
+        _put(quotes.cell(_MOST_ROWS, 1), _MORE)
     _widen(values, (40, 16, *(30, 16) * len(table.columns)))
     _widen(quotes, (40, 24, 30, 16, 8, 90, 9, 9, 20))
     out = io.BytesIO()
@@ -108,12 +121,11 @@ def _cell(at: Field, column: Column, cell: Cell, correction: Correction | None) 
         at.comment = Comment(_storable("\n".join(notes))[:_NOTE_CHARS], "Affidavit", 160, 360)
 
 
-def _cite(sheet: Worksheet, column: Column, cell: Cell, citation: Citation) -> None:
+def _cite(sheet: Worksheet, number: int, column: Column, cell: Cell, citation: Citation) -> None:
     line = [
         *(citation.document, column.name, plain(cell.value), STATES[cell.state], citation.page),
         *(citation.quote, citation.start, citation.end, citation.sha256),
     ]
-    number = sheet.max_row + 1
     for place, value in enumerate(line, 1):
         _put(sheet.cell(number, place), value)
 
@@ -123,11 +135,19 @@ def _put(at: Field, value: float | str) -> None:
     if not isinstance(value, str):
         at.value = value
         return
-    at.value = _storable(value)[:_MOST_CHARS]
+    at.value = _cut(_storable(value))
     at.data_type = "s"
     if FORMULA.match(value):
         at.quotePrefix = True  # typing into the cell does not make it a formula either
 
 
 def _storable(text: str) -> str:
-    return _UNSTORABLE.sub("\ufffd", text)
+    return _ESCAPE.sub("_x005F_", _UNSTORABLE.sub("\ufffd", text))
+
+
+def _cut(text: str) -> str:
+    """Return a text as far as a cell takes it, which counts characters as UTF-16 does."""
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * _MOST_CHARS:
+        return text
+    return units[: 2 * _MOST_CHARS - 2].decode("utf-16-le", "ignore") + "…"

@@ -95,6 +95,16 @@ def test_no_text_is_a_formula(text: str) -> None:
     assert book["Table"]["C2"].value in (text, text.replace("\r", "\n"))
 
 
+@pytest.mark.parametrize("text", ["a;=1+1", "a; @x", "a;-1+cmd", "a;+1;=2"])
+def test_nor_is_it_where_a_semicolon_begins_a_cell(text: str) -> None:
+    cell = Cell(value=text, state="found", citations=[LAW.model_copy(update={"quote": text})])
+    row = Row(document_id="d-1", document=text, status="ready", cells={"x": cell})
+    file = table_file("csv", Extraction(columns=[Column(name="x")], rows=[row]))
+    for line in csv.reader(io.StringIO(file.decode("utf-8-sig")), delimiter=";"):
+        assert not any(field.lstrip().startswith(("=", "+", "-", "@")) for field in line)
+    assert rows_of(TABLE)[0]["parties"] == "Acme; Bolt"
+
+
 def test_a_workbook_shows_states_in_words_and_colours_and_leads_to_the_quotes() -> None:
     book = load_workbook(io.BytesIO(table_file("xlsx", TABLE)))
     values, quotes = book["Table"], book["Citations"]
@@ -138,9 +148,26 @@ def test_json_is_the_table_as_it_was_recorded() -> None:
 
 
 def test_what_no_workbook_can_hold_is_replaced_or_cut() -> None:
-    cell = Cell(value="a\x00b" + "x" * 40_000, state="found", citations=[LAW])
+    cell = Cell(value="a\x00b_x0041_" + "𝄞" * 20_000, state="found", citations=[LAW])
     row = Row(document_id="d-1", document="\ufffe", status="ready", cells={"x": cell})
     table = Extraction(columns=[Column(name="x")], rows=[row])
     value = load_workbook(io.BytesIO(table_file("xlsx", table)))["Table"]["C2"].value
-    assert value.startswith("a\ufffdb")
-    assert len(value) == 32_767
+    assert value.startswith("a\ufffdb_x005F_x0041_𝄞")  # Excel shows _x0041_, and not A
+    assert value.endswith("𝄞…")
+    assert len(value.encode("utf-16-le")) <= 2 * 32_767
+
+
+def test_a_large_table_is_a_workbook_that_excel_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.table_workbook._MOST_ROWS", 12)
+    monkeypatch.setattr("tools.table_workbook._MOST_LINKS", 3)
+    cells = {"law": Cell(value="Ohio", state="found", citations=[LAW] * 2)}
+    rows = [Row(document_id=f"d-{n}", document="a", status="ready", cells=cells) for n in range(9)]
+    table = Extraction(columns=[Column(name="law")], rows=rows)
+    book = load_workbook(io.BytesIO(table_file("xlsx", table)))
+    assert book["Citations"].max_row == 12
+    assert "more citations" in book["Citations"]["A12"].value
+    links = [each[0].hyperlink for each in book["Table"].iter_rows(2, min_col=3, max_col=3)]
+    assert [each.location if each else "" for each in links[:4]] == [
+        *("'Citations'!A2", "'Citations'!A4", "'Citations'!A6"),
+        "",
+    ]
