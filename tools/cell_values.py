@@ -35,6 +35,7 @@ _SMALL: Final = {
 _SCALES: Final = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 _NUMBER: Final = re.compile(r"(?<![\w.,])[-−]?\d[\d,]*(?:\.\d+)?|(?<![\w.])[-−]?\.\d+")
 _SCALE: Final = re.compile(r"\s*(hundred|thousand|million|billion)\b", re.IGNORECASE)
+_SCALE_ASKED: Final = re.compile(r"(?:hundred|thousand|million|billion)s?(?![a-z])", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]+")
 _YES: Final = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -74,7 +75,9 @@ def says(column: Column, value: CellValue, quotes: Sequence[str]) -> bool | None
         case "date":
             return value in {each for quote in quotes for each in iso_dates(quote)}
         case "number" | "integer":
-            return value in {each for quote in quotes for each in numbers(quote)}
+            # "$5 million" says 5 where an amount in millions is asked for, and 5,000,000 elsewhere.
+            asked = bool(_SCALE_ASKED.search(f"{column.name} {column.asks}"))
+            return any(value in numbers(quote, as_written=asked) for quote in quotes)
         case "boolean":
             return None
     held = [f" {words(quote)} " for quote in quotes]
@@ -111,20 +114,22 @@ def _date_of(text: str) -> str:
     return found[0]
 
 
-def numbers(text: str) -> list[int | float]:
-    """Return the numbers that a text holds, in figures or in words, in order; each once."""
+def numbers(text: str, *, as_written: bool = False) -> list[int | float]:
+    """Return the numbers that a text holds, in figures or in words, in order; each once.
+
+    "5 million" is 5,000,000; `as_written` it is 5 as well.
+    """
     text = unicodedata.normalize("NFKC", text)
     found: list[tuple[int, int | float]] = []
     for match in _NUMBER.finditer(text):
         number = _figures(match[0])
         if abs(number) > _LARGEST:
             continue
-        found.append((match.start(), number))
-        scale = re.match(
-            r"\s*(hundred|thousand|million|billion)\b", text[match.end() :], re.IGNORECASE
-        )
+        scale = _SCALE.match(text, match.end())
         if scale:
             found.append((match.start(), _whole(float(number) * _SCALES[scale[1].lower()])))
+        if as_written or not scale:
+            found.append((match.start(), number))
     found += _in_words(text)
     return list(dict.fromkeys(number for _, number in sorted(found)))
 

@@ -43,7 +43,7 @@ def test_what_is_no_full_date_is_none(text: str) -> None:
     [
         ("ninety (90) days", [90]),
         ("$4,200.50 a month", [4200.5]),
-        ("1.5 million", [1.5, 1_500_000]),
+        ("$1.5 million of 3", [1_500_000, 3]),
         ("twenty-five percent", [25]),
         ("two hundred thousand", [200_000]),
         ("-3 degrees", [-3]),
@@ -109,6 +109,9 @@ def test_a_text_of_another_type_is_refused(of: Column, texts: list[str]) -> None
         (column("date"), "2029-03-01", "for five years from March 1, 2024", False),
         (column("integer"), 90, "on ninety days' notice", True),
         (column("integer"), 90, "on 900 days' notice", False),
+        (column("number"), 5_000_000, "limited to $5 million", True),
+        (column("number"), 5, "limited to $5 million", False),
+        (Column(name="cap_in_millions", kind="number"), 5, "limited to $5 million", True),
         (column("string"), "New York", "THE LAW OF THE STATE OF NEW-YORK", True),
         (column("string"), "York", "Yorkshire", None),  # a reviewer decides
         (column("strings"), ["Acme Inc.", "Bolt"], "ACME, INC. and Bolt", True),
