@@ -238,6 +238,7 @@ class _Child:
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise Died(None, late=False)
+        self._late = False  # the watch of an answer before may have gone off behind it
         watch = threading.Timer(seconds, self._stop)
         watch.daemon = True
         watch.start()

@@ -128,6 +128,13 @@ class TestHarm:
             assert "more than 0.5 seconds" in bad.reason
             assert sandbox.parse(b"good", "a.txt").status == "ready"
 
+    def test_a_watch_that_goes_off_behind_an_answer_is_not_the_next_files(self) -> None:
+        with Hooked("") as sandbox:
+            assert sandbox.parse(b"one", "a.txt").status == "ready"
+            (child,) = sandbox._children
+            child._stop()
+            assert sandbox.parse(b"two", "a.txt").status == "ready"
+
     def test_a_stalled_reader_that_does_not_listen_is_no_different(self) -> None:
         body = "if len(data) > 9:\n    [None for _ in iter(int, 1)]"
         with Hooked(body, seconds=0.5) as sandbox:
