@@ -368,6 +368,10 @@ class TestMail:
         message.set_content("Kündigung", charset=charset)
         assert parse(bytes(message), "a.eml").pages[1].text == "Kündigung"
 
+    def test_but_for_one_that_only_python_knows(self) -> None:
+        head = b"From: ann@a.test\nContent-Type: text/plain; charset=unicode_escape\n\n"
+        assert parse(head + b"\\u0031 million\n", "a.eml").pages[1].text == "\\u0031 million"
+
     def test_only_in_html_it_reads_as_it_is_shown(self) -> None:
         message = mail()
         message.clear_content()

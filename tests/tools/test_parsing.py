@@ -548,6 +548,12 @@ class TestDocx:
         small = bomb.getvalue().replace(struct.pack("<I", 80_000_000), struct.pack("<I", 1_000))
         assert parse(small, "bomb.docx").status == "damaged"
 
+    def test_tables_in_tables_without_end_are_no_password(self) -> None:
+        depth = 2_000
+        nested = "<w:tbl><w:tr><w:tc>" * depth + paragraph("x") + "</w:tc></w:tr></w:tbl>" * depth
+        parsed = parse(packed({"document": nested}), "a.docx")
+        assert (parsed.status, "memory" in parsed.reason) == ("damaged", True)
+
     @pytest.mark.parametrize("entity", ['"ha"', 'SYSTEM "file:///etc/passwd"'])
     def test_entities_are_never_expanded(self, entity: str) -> None:
         hostile = (
@@ -603,6 +609,10 @@ class TestHtml:
     def test_the_declared_encoding_counts(self) -> None:
         page = '<html><meta charset="iso-8859-2"><p>Zażółć'.encode("iso-8859-2")
         assert parse(page, "a.html").pages[0].text == "Zażółć"
+
+    def test_one_that_only_python_knows_does_not(self) -> None:
+        page = b'<html><meta charset="unicode_escape"><p>\\u0031 million'
+        assert parse(page, "a.html").pages[0].text == "\\u0031 million"
 
     def test_depth_is_no_danger(self) -> None:
         parsed = parse(b"<html>" + b"<div>" * 5_000 + b"deep", "a.html")

@@ -15,7 +15,7 @@ from storage.records import DocumentStatus
 from tools.parsers import html
 from tools.parsers.result import Attachment, Parsed, Refused, clean, has_text, numbered, words
 from tools.parsers.sections import cut
-from tools.parsers.text import decode
+from tools.parsers.text import decode, makes_letters
 
 MEDIA_TYPE: Final = "message/rfc822"
 MOST_ATTACHMENTS: Final = 200
@@ -157,7 +157,8 @@ def _text(part: MIMEPart) -> tuple[str, str]:
     """The text of a part, and what to know of it."""
     data = _content(part)
     try:
-        return data.decode(part.get_content_charset("utf-8")), ""
+        charset = part.get_content_charset("utf-8")
+        return data.decode("utf-8" if makes_letters(charset) else charset), ""
     except (LookupError, UnicodeError):
         text, reason = decode(data)
         return text, reason or "Its text is not in the encoding that it declares."

@@ -53,6 +53,8 @@ def opened(data: bytes, program: str) -> "Iterator[Package]":
             yield Package(data, archive, program)
     except _BROKEN as error:
         raise Refused("damaged", f"It is cut off or corrupt. {_remedy(program)}") from error
+    except RecursionError:  # which is a RuntimeError, and no password
+        raise
     except RuntimeError as error:  # zipfile's word for a part with a password
         raise Refused("locked", "It is locked with a password. Add a copy without one.") from error
 

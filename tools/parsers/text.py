@@ -61,9 +61,16 @@ def _strict(data: bytes, encoding: str) -> str:
 
 def _is_superset_of_ascii(encoding: str) -> bool:
     try:
+        if makes_letters(encoding):
+            return False
         return bytes(range(32, 127)).decode(encoding) == "".join(map(chr, range(32, 127)))
     except (LookupError, UnicodeError, ValueError):
         return False
+
+
+def makes_letters(encoding: str) -> bool:
+    """Whether Python knows an encoding that no other program does, which unfolds escapes."""
+    return b"\\u0041".decode(encoding, "replace") == "A"
 
 
 def read_text(data: bytes) -> Parsed:
