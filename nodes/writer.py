@@ -4,6 +4,7 @@ The model writes paragraphs and names the claims that they rest on; the sources 
 Publishing is a tool call like any other: `act` asks a person.
 """
 
+import re
 from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, ToolCall, ToolMessage
@@ -71,8 +72,15 @@ def render(memo: MemoReply, proven: Sequence[Claim]) -> str:
             f"{number}. “{quote}” — {citation.document}, {citation.place} "
             f"({citation.document_id}, {version})"
         )
-    # Markdown lets HTML through: what the documents and the model say is text.
-    return "\n\n".join(blocks).replace("<", "&lt;") + "\n"
+    return _as_text("\n\n".join(blocks)) + "\n"
+
+
+def _as_text(markdown: str) -> str:
+    """Return Markdown without HTML, links and pictures: what documents and models say is text.
+
+    Whoever opens a memo would otherwise fetch what a stranger has put into a quote.
+    """
+    return re.sub(r"(?<=!)(?=\[)|(?<=\])(?=[(:])", r"\\", markdown.replace("<", "&lt;"))
 
 
 def _line(text: str) -> str:

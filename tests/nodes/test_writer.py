@@ -53,3 +53,12 @@ def test_a_memo_holds_text_and_no_markup_of_its_own() -> None:
     text = render(MEMO, [PROVEN])
     assert "It runs for five years. [1]" in text
     assert "1. “The term is &lt;b>five&lt;/b> years.” — lease.pdf, page 2" in text
+
+
+def test_whoever_opens_a_memo_fetches_nothing_that_a_document_names() -> None:
+    quote = "![](https://x.test/a.png) and [here](https://x.test)"
+    claim = PROVEN.model_copy(update={"citations": [CITED.model_copy(update={"quote": quote})]})
+    told = ParagraphReply(text="[a]: https://x.test ![a]", claims=[1])
+    text = render(MEMO.model_copy(update={"paragraphs": [told]}), [claim])
+    assert r"“!\[]\(https://x.test/a.png) and [here]\(https://x.test)”" in text
+    assert r"[a]\: https://x.test !\[a]" in text
