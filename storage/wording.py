@@ -1,7 +1,8 @@
 """Whether something that is kept holds words of a document: so many in a row as no chance brings.
 
 Eight words that follow one another on a page are taken for the page's; of a page with fewer, all.
-White space, case and marks between words do not count. What says the same in other words is not
+White space, case and marks between words do not count, and of what is written without spaces, in
+Chinese and Japanese, each character is a word. What says the same in other words is not
 found, and what every contract says is found to be this one's: to be erased, rather too much.
 """
 
@@ -14,7 +15,8 @@ from storage.records import Page
 IN_A_ROW: Final = 8
 LEAST: Final = 3
 """Words of a page below which it says nothing by which it could be known."""
-_WORD: Final = re.compile(r"\w+")
+_UNSPACED: Final = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 
 
 class Wording:

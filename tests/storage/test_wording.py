@@ -46,5 +46,11 @@ def test_it_does_not(wording: Wording, value: Any) -> None:
     assert not wording.stands_in(value)
 
 
+def test_what_is_written_without_spaces_is_known_by_its_characters() -> None:
+    lease = Wording([Page(number=1, locator="1", text="租户应当在每月第一天支付租金四千二百元。")])
+    assert lease.stands_in("合同说：“在每月第一天支付租金”。")
+    assert not lease.stands_in("租户每月支付租金。")
+
+
 def test_of_a_document_without_words_nothing_is_known() -> None:
     assert not Wording([]).stands_in(PAGE)
