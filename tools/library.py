@@ -31,6 +31,8 @@ from tools.tables import heads_above
 _INSIDE = " › "
 _MOST_DEEP = 5
 """How many files a document may lie inside of each other."""
+_MOST_INSIDE = 1_000
+"""Files inside of a file, however deep, after which no more are added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +216,16 @@ class Library:
             names = ", ".join(each.name for each in parsed.attachments)
             told = f"What is attached to it lies too deep and was not added: {names}."
             return (), f"{parsed.reason} {told}".strip()
-        added = [
-            self.add(each.data, f"{name}{_INSIDE}{each.name}", identity, password=password)
-            for each in parsed.attachments
-        ]
+        added: list[Added] = []
+        inside = 0
+        for number, each in enumerate(parsed.attachments):
+            if inside >= _MOST_INSIDE:
+                left = len(parsed.attachments) - number
+                told = f"{inside:,} files inside of it were added, and {left} of its own were not."
+                return tuple(added), f"{parsed.reason} {told}".strip()
+            title = f"{name}{_INSIDE}{each.name}"
+            added.append(self.add(each.data, title, identity, password=password))
+            inside += sum(1 for _ in added[-1].with_attachments())
         return tuple(added), parsed.reason
 
     def outdated(self, versions: Sequence[str]) -> list[Document]:

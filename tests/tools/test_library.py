@@ -122,6 +122,21 @@ def test_mails_inside_of_mails_are_followed_so_far_and_no_further(library: Libra
     assert all(not each.reason for each in documents[1:])
 
 
+def test_a_mail_of_ever_more_mails_is_followed_up_to_a_bound(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.library._MOST_INSIDE", 4)
+    message = mail("all")
+    for n in range(3):
+        inside = mail(f"some {n}")
+        for m in range(2):
+            inside.add_attachment(mail(f"one {n}.{m}"))
+        message.add_attachment(inside)
+    added = library.add(bytes(message), "all.eml", ANN)
+    assert len([*library.store.all()]) == 1 + 2 * 3
+    assert added.document.reason == "6 files inside of it were added, and 1 of its own were not."
+
+
 def locked(password: str) -> bytes:
     return pdf(encrypt=StandardEncryption(password))
 
