@@ -33,8 +33,16 @@ _SMALL: Final = {
     **{word: 10 * n for n, word in enumerate(_TENS.split(), 2)},
 }
 _SCALES: Final = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-_NUMBER: Final = re.compile(r"(?<![\w.,])[-−]?\d[\d,]*(?:\.\d+)?|(?<![\w.])[-−]?\.\d+")
+_SHORT: Final = {"k": 10**3, "m": 10**6, "mm": 10**6, "mn": 10**6, "b": 10**9, "bn": 10**9}
+"""How amounts of money are cut short; of anything else, "5 m" is five metres."""
+# "1,5" and "1.250,50" are written as elsewhere, and "4.2.1" is no number: they are passed over.
+_NUMBER: Final = re.compile(
+    r"(?<![\w.,])[-−]?(?:\d{1,3}(?:,\d{2,3})*,\d{3}|\d+)(?:\.\d+)?(?!\d|[.,]\d)"
+    r"|(?<![\w.])[-−]?\.\d+(?!\d|[.,]\d)"
+)
 _SCALE: Final = re.compile(r"\s*(hundred|thousand|million|billion)\b", re.IGNORECASE)
+_SHORT_SCALE: Final = re.compile(r" ?(k|m|mm|mn|b|bn)\b", re.IGNORECASE)
+_CURRENCY: Final = re.compile(r"[$€£¥] ?$")
 _SCALE_ASKED: Final = re.compile(r"(?:hundred|thousand|million|billion)s?(?![a-z])", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]+")
 _YES: Final = {"true": True, "yes": True, "false": False, "no": False}
@@ -125,13 +133,22 @@ def numbers(text: str, *, as_written: bool = False) -> list[int | float]:
         number = _figures(match[0])
         if abs(number) > _LARGEST:
             continue
-        scale = _SCALE.match(text, match.end())
+        scale = _scale(text, match)
         if scale:
-            found.append((match.start(), _whole(float(number) * _SCALES[scale[1].lower()])))
+            found.append((match.start(), _whole(float(number) * scale)))
         if as_written or not scale:
             found.append((match.start(), number))
     found += _in_words(text)
     return list(dict.fromkeys(number for _, number in sorted(found)))
+
+
+def _scale(text: str, number: re.Match[str]) -> int:
+    """Return by what a number is to be multiplied, by what stands behind it; 0: by nothing."""
+    if scale := _SCALE.match(text, number.end()):
+        return _SCALES[scale[1].lower()]
+    is_money = _CURRENCY.search(text, max(0, number.start() - 2), number.start())
+    short = _SHORT_SCALE.match(text, number.end()) if is_money else None
+    return _SHORT[short[1].lower()] if short else 0
 
 
 def _figures(text: str) -> int | float:
@@ -174,7 +191,8 @@ def _number_of(text: str, *, whole: bool) -> int | float:
 
 
 def _option(text: str, options: Sequence[str]) -> str:
-    for option in options:
-        if words(option) == words(text):
-            return option
+    for form in (str.casefold, words):  # "A+" and "A-" have the same words
+        like = [option for option in options if form(option) == form(text)]
+        if len(like) == 1:
+            return like[0]
     raise InvalidInput(f"{text[:80]!r} is none of {', '.join(options)}.")

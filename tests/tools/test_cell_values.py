@@ -47,6 +47,9 @@ def test_what_is_no_full_date_is_none(text: str) -> None:
         ("twenty-five percent", [25]),
         ("two hundred thousand", [200_000]),
         ("-3 degrees", [-3]),
+        ("$5m, €2.5 bn and 5m of cable", [5_000_000, 2_500_000_000, 5]),
+        ("12,34,567 rupees", [1_234_567]),
+        ("1,5 % or 1.250,50 by Section 4.2.1", []),
         ("no number at all", []),
         ("9" * 400, []),
     ],
@@ -74,6 +77,8 @@ def column(kind: Any, *options: str) -> Column:
         (column("integer"), ["90"], 90),
         (column("boolean"), ["Yes"], True),
         (column("string", "EUR", "USD"), ["eur"], "EUR"),
+        (column("string", "A+", "A-"), ["a-"], "A-"),
+        (column("string", "30 days", "60 days"), ["30 days."], "30 days"),
         (column("strings"), ["Acme, Inc.", "ACME INC", "Bolt"], ["Acme, Inc.", "Bolt"]),
     ],
 )
@@ -95,6 +100,7 @@ def test_a_text_becomes_a_value_of_its_type(of: Column, texts: list[str], value:
         (column("integer"), ["1.5"]),
         (column("boolean"), ["perhaps"]),
         (column("string", "EUR"), ["GBP"]),
+        (column("string", "A+", "A-"), ["A"]),
     ],
 )
 def test_a_text_of_another_type_is_refused(of: Column, texts: list[str]) -> None:
