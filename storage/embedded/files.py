@@ -6,6 +6,7 @@ a folder "~", and the file itself ends in ".o". No key can leave the directory, 
 share a file, also where the file system ignores case.
 """
 
+import hashlib
 import os
 import re
 import tempfile
@@ -45,7 +46,7 @@ class FileBlobs:
         try:
             for folder in (path.parent, self._temporary):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return _write_once(path, data, self._temporary)
+            return _write_once(path, data, self._temporary / f"{_mark(path)}-")
         except OSError as error:
             raise Unavailable(f"The object {key!r} cannot be stored: {error}.") from error
 
@@ -89,6 +90,8 @@ class FileBlobs:
             raise NotAllowed(f"The object {key!r} is retained until {utc(until)}.")
         path.unlink(missing_ok=True)
         path.with_suffix(_RETAINED).unlink(missing_ok=True)
+        for left in self._temporary.glob(f"{_mark(path)}-*"):  # by a writer that was killed
+            left.unlink(missing_ok=True)
 
     def erase(self, key: str) -> None:
         """See `Blobs.erase`; a file has no versions, but its blocks stay until they are reused."""
@@ -101,7 +104,7 @@ class FileBlobs:
             raise NotFound(f"There is no object {key!r}.")
         if until > _retained_until(path):
             try:
-                _replace(path.with_suffix(_RETAINED), repr(until).encode(), self._temporary)
+                _replace(path.with_suffix(_RETAINED), repr(until).encode(), self._temporary / "r-")
             except OSError as error:
                 raise Unavailable(f"The object {key!r} cannot be retained: {error}.") from error
 
@@ -138,6 +141,11 @@ def _encode(key: str) -> str:
     return "/".join(parts)
 
 
+def _mark(path: Path) -> str:
+    """Return what the temporary files of an object begin with."""
+    return hashlib.sha256(bytes(path)).hexdigest()[:20]
+
+
 def sweep_temporary(directory: Path) -> None:
     """Remove what writers that were killed have left, once no writer can still be at it."""
     for path in (directory / _TEMPORARY).glob("*"):
@@ -166,7 +174,8 @@ def _replace(path: Path, data: bytes, temporary: Path) -> None:
 
 
 def _write_temporary(data: bytes, temporary: Path) -> Path:
-    descriptor, name = tempfile.mkstemp(dir=temporary)
+    """Write a file whose path begins so."""
+    descriptor, name = tempfile.mkstemp(dir=temporary.parent, prefix=temporary.name)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
