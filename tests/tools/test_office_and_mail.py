@@ -166,6 +166,19 @@ class TestXlsx:
         assert shown(parse(data, "a.xlsx")) == [("Sheet!A1:B2", "a | b\n1 | 2")]
         assert not parse(data, "a.xlsx").reason
 
+    def test_what_excel_does_not_show_is_told(self) -> None:
+        def fill(book: Any) -> None:
+            book.active.append(["rent", 1200])
+            for state in "hidden", "veryHidden":
+                other = book.create_sheet(f"{state} rents")
+                other.append(["rent", 900])
+                other.sheet_state = state
+
+        parsed = parse(workbook(fill), "a.xlsx")
+        assert (
+            parsed.reason == "Hidden in it, and read all the same: hidden rents, veryHidden rents."
+        )
+
     def test_no_name_in_it_is_told_at_any_length(self) -> None:
         data = workbook(lambda book: book.active.append(["a", "b"]))
         data = with_part(data, "xl/workbook.xml", 'name="Sheet"', f'name="{"S" * 100_000}"')

@@ -18,6 +18,7 @@ import openpyxl
 from openpyxl.utils import get_column_letter
 
 from tools.parsers.grids import Row, Section, cell, pages
+from tools.parsers.office_xml import child, children
 from tools.parsers.package import Package, opened
 from tools.parsers.result import Parsed, Refused, has_text, numbered
 
@@ -33,6 +34,8 @@ _DECIMALS = re.compile(r"\.([0#?]+)")
 _THOUSANDS = re.compile(r"[0#?],[0#?]")
 _SCALED = re.compile(r"[0#?],+(?![0#?,])")
 _MOST_DECIMALS: Final = 30
+_NAME_CHARS: Final = 31
+"""Of a sheet, in Excel."""
 _DIGITS: Final = Context(prec=400)
 """Enough for every number that a cell can hold."""
 
@@ -41,13 +44,14 @@ def read(data: bytes) -> Parsed:
     """The sheets of a workbook. May raise `Refused`."""
     with opened(data, "Excel") as package:
         uncomputed = _uncomputed(package)
+        hidden = _hidden(package)
         unread = package.unread(r"xl/worksheets/[^/]+\.xml")
         found = numbered(_sheets(data))
     if not has_text(found):
         if uncomputed:
             raise Refused("damaged", _told(uncomputed))
         raise Refused("damaged", "There is no text in it.")
-    told = f"{unread} {_told(uncomputed)}".strip()
+    told = " ".join(filter(None, [hidden, unread, _told(uncomputed)]))
     return Parsed(status="ready", reason=told, media_type=MEDIA_TYPE, pages=found)
 
 
@@ -56,6 +60,18 @@ def _told(uncomputed: int) -> str:
         return ""
     what = "A formula was" if uncomputed == 1 else f"{uncomputed:,} formulas were"
     return f"{what} never computed, and cannot be read. Open it in Excel, save it, and add that."
+
+
+def _hidden(package: Package) -> str:
+    """What to say of sheets that Excel does not show (ECMA-376, part 1, 18.2.19)."""
+    sheets = child(package.xml(package.main("xl/workbook.xml")), "s:sheets")
+    names = [
+        cell(each.get("name", ""))[:_NAME_CHARS]
+        for each in children(sheets, "s:sheet")
+        if each.get("state", "visible") != "visible"
+    ]
+    shown = ", ".join([*names[:5], *(["others"] if len(names) > 5 else [])])
+    return f"Hidden in it, and read all the same: {shown}." if names else ""
 
 
 def _uncomputed(package: Package) -> int:
