@@ -39,6 +39,7 @@ _COLOURS = {
     "damaged": "red",
 }
 _VALUE_CHARS = 120
+EARLIER = "That file is an earlier version of it: answers and tables are made of the newest."
 _DOING = {
     "supervisor": "the supervisor plans",
     "librarian": "the librarian looks for passages",
@@ -81,6 +82,8 @@ def documents(added: Iterable[Added]) -> None:
             )
             if document.reason:
                 out.print(f"       [dim]{escape(document.reason)}[/dim]")
+            if inner.earlier:
+                out.print(f"       [yellow]{EARLIER}[/yellow]")
 
 
 def card(found: Card, place: Callable[[Stated], str]) -> None:

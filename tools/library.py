@@ -44,6 +44,8 @@ class Added:
     """It was not there before; reading it again does not make it new."""
     attachments: tuple["Added", ...] = ()
     """What became of the files that are attached to it."""
+    earlier: bool = False
+    """The bytes are an earlier version of it; whoever asks about it is answered by the newest."""
 
     def with_attachments(self) -> "Iterator[tuple[Added, str]]":
         """Yield it and all that lies inside of it, each with the id of what it is attached to."""
@@ -121,7 +123,7 @@ class Library:
         if version_of and (found.id, found.sha256) != (version_of, sha256):
             raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
         if found.sha256 != sha256:  # an earlier version stays as it is
-            return Added(found, new=False)
+            return Added(found, new=False, earlier=True)
         return self._add_again(found, identity, password)
 
     @contextmanager

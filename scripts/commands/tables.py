@@ -33,6 +33,7 @@ def extract(
     on with `affidavit resume RUN`, and `affidavit show RUN --out FILE` writes its table.
     """
     from scripts.adding import add_all, find
+    from scripts.printing import EARLIER
     from scripts.tables import kind_of, parted, read_schema
 
     if out:
@@ -44,6 +45,9 @@ def extract(
         if places:
             added, failed = add_all(desk, find(places))
             ids += [each.document.id for each in added]
+            for each in added:
+                if each.earlier:
+                    print(f"affidavit: {each.document.name}: {EARLIER}", file=sys.stderr)
         for message in failed:
             print(f"affidavit: {message}", file=sys.stderr)
         if failed and not ids:

@@ -59,6 +59,16 @@ def test_files_are_added_and_become_rows(told: Cli, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "t.json").read_text())["rows"][0] == supply
 
 
+def test_that_a_file_is_an_earlier_version_is_told(told: Cli, tmp_path: Path) -> None:
+    (added,) = read(told("add", "lease.txt", "--json"))
+    (tmp_path / "new.txt").write_text((tmp_path / "lease.txt").read_text().replace("Ohio", "Iowa"))
+    told("add", "new.txt", "--version-of", added["id"])
+    assert "an earlier version of it" in told("add", "lease.txt").stdout
+    made = told("extract", "schema.json", "lease.txt", "--json")
+    assert "lease.txt: That file is an earlier version of it" in made.stderr
+    assert read(made)["table"]["rows"][0]["cells"]["governing_law"]["value"] == "Iowa"
+
+
 def test_people_see_values_states_and_pages(told: Cli, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MODEL)
     told("add", "lease.txt", "supply.txt")
