@@ -332,8 +332,9 @@ class DocumentStore:
         if item is None or item.body.get("card_by") == card.made_by:
             return
         entry = Item(item.pk, item.sk, {**item.body, **_kept(card)}, item.version + 1)
+        # An entry that was made anew counts from 1 again, but never with the same pages elsewhere.
         with suppress(ConditionFailed):
-            self._table.put(entry, VersionIs(item.version))
+            self._table.put(entry, FieldIs("pages", cast(str, item.body["pages"])))
 
     def pages(self, sha256: str) -> list[Page]:
         """Return the pages of a version, for whoever reads them: a run that does is written down.

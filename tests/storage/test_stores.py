@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 import pytest
 from langgraph.store.memory import InMemoryStore
 
-from storage.documents import DocumentStore, document_id, sha256_of
+from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
 from storage.errors import Conflict, LeaseLost, NotFound
 from storage.feedback import FeedbackStore
 from storage.memory import TableStore
-from storage.ports import Action
+from storage.ports import Action, Condition, Item
 from storage.recordings import MODEL, TOOL, Recording, Recordings, spent
-from storage.records import Document, Identity, Page, Usage
+from storage.records import Card, Document, Identity, Page, Usage
 from storage.workspace import Workspace
 from tests.storage.steps import together
 
@@ -64,6 +64,24 @@ class TestDocuments:
         first = add(documents, b"same", "first.txt")
         assert add(documents, b"same", "second.txt") == first
         assert list(documents.all()) == [first]
+
+    def test_a_card_that_comes_late_takes_back_nothing(
+        self, documents: DocumentStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        locked = Document(id="d-1", name="a.pdf", sha256="0" * 64, status="locked")
+        documents.add(locked, [], "1")
+        page = Page(number=1, locator="page 1", text="The term is two years.")
+        table = documents._table
+
+        def late(item: Item, when: Condition | None = None) -> None:
+            monkeypatch.undo()
+            opened = locked.model_copy(update={"status": "ready", "pages": 1})
+            documents.read_again(opened, [page], "2")
+            table.put(item, when)
+
+        monkeypatch.setattr(table, "put", late)
+        documents.keep_card(locked.sha256, KeptCard(Card(), "1"))
+        assert documents.load(locked.sha256) == [page]
 
     def test_what_is_not_there_is_said(self, documents: DocumentStore) -> None:
         added = add(documents, b"text")
