@@ -73,8 +73,9 @@ def _locate(quote: str, page: str) -> tuple[int, int] | None:
         spans = [(start, end) for form, start, end in forms for _ in form]
         at = text.find(wanted) if any(map(str.isalnum, wanted)) else -1
         while at >= 0:
-            if _at_borders(text, at, at + len(wanted)):
-                return spans[at][0], spans[at + len(wanted) - 1][1]
+            start, end = spans[at][0], spans[at + len(wanted) - 1][1]
+            if _at_borders(text, at, at + len(wanted)) and not _lacks_sign(page, start):
+                return start, end
             at = text.find(wanted, at + 1)
     return None
 
@@ -109,3 +110,9 @@ def _at_borders(text: str, start: int, end: int) -> bool:
         or (first.isdigit() and re.fullmatch(r"\d[.,]", before))
         or (last.isdigit() and re.fullmatch(r"[.,]\d", after))
     )
+
+
+def _lacks_sign(page: str, start: int) -> bool:
+    """Return whether a stretch begins with a number whose minus stands before it: not in "2-5"."""
+    before = page[max(0, start - 2) : start]
+    return page[start].isdigit() and before[-1:] in ("-", "−") and not before[:-1].isalnum()

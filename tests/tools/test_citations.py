@@ -63,6 +63,22 @@ def test_anything_else_counts(quote: str) -> None:
     assert locate(quote, PAGE) is None
 
 
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ("a margin of -5 percent", False),
+        ("a margin of (−5 percent)", False),
+        ("-5 percent", False),
+        ("a margin of 2-5 percent", True),
+        ("a margin – 5 percent", True),
+        ("a margin –5 percent", True),
+        ("- 5 percent", True),
+    ],
+)
+def test_a_number_keeps_its_sign(page: str, found: bool) -> None:
+    assert bool(locate("5 percent", page)) == found
+
+
 @given(st.data())
 def test_every_stretch_between_words_is_found(data: st.DataObject) -> None:
     words = data.draw(st.lists(st.text("abcXY19.,-", min_size=1, max_size=6), min_size=1))
