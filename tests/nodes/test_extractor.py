@@ -176,6 +176,7 @@ def test_what_concerns_the_run_stops_it(
         row_of(context, add("lease.txt", *PAGES).id, script, LAW)
 
 
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 @pytest.mark.parametrize("when", ["RowReply", "RowReviewReply"], ids=["read", "checked"])
 def test_one_that_is_replaced_meanwhile_is_begun_anew(
     context: MakeContext, add: AddPages, replace: AddPages, when: str
@@ -199,6 +200,7 @@ def test_one_that_is_replaced_meanwhile_is_begun_anew(
     assert {cited.sha256 for cited in row.cells["law"].citations} == {row.sha256}
 
 
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 def test_but_not_again_and_again(context: MakeContext, add: AddPages, replace: AddPages) -> None:
     lease = add("lease.txt", *PAGES)
     count = iter(range(100))

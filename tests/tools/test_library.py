@@ -122,6 +122,7 @@ def test_mails_inside_of_mails_are_followed_so_far_and_no_further(library: Libra
     assert all(not each.reason for each in documents[1:])
 
 
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 def test_a_mail_of_ever_more_mails_is_followed_up_to_a_bound(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
