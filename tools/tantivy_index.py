@@ -243,8 +243,7 @@ class TantivyIndex:
 
     def _open(self) -> View:
         """Open what is there; make it if nothing is; throw away what cannot be read."""
-        if self._view is None:
-            self._sweep()
+        self._sweep()
         for patience in (0.05, 0.0):
             try:
                 if stamp := self._stamp():

@@ -4,6 +4,8 @@ Each `worker` is a library with files of its own, as on another machine. What is
 bucket `artifacts` behind a pointer, and may be broken, late, doubled or left half-way.
 """
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,20 @@ def test_what_a_killed_process_left_here_is_forgotten_too(
     assert b"zanzibar" in on_disk(tmp_path / "ours").lower()
     worker("ours").forget(zanzibar.id)
     assert b"zanzibar" not in on_disk(tmp_path / "ours").lower()
+
+
+def test_what_a_killed_process_left_goes_in_time_while_others_go_on(
+    worker: Worker, tmp_path: Path
+) -> None:
+    ours = worker("ours")
+    put(ours, "Rome is old.")
+    assert found(ours, "old") == ["Rome"]
+    (current,) = (tmp_path / "ours").glob("v*/*/meta.json")
+    left = shutil.copytree(current.parent, current.parent.with_name("left"))
+    os.utime(left, (0, 0))
+    put(ours, "Oslo is cold.")
+    assert found(ours, "cold") == ["Oslo"]
+    assert not left.exists()
 
 
 def test_who_shares_an_index_that_is_erased_meanwhile_shares_nothing(worker: Worker) -> None:
