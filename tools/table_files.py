@@ -89,7 +89,7 @@ def _csv(table: Extraction, corrections: Sequence[Correction]) -> bytes:
         more = [f"{column.name} (corrected)"] if column.name in corrected else []
         name = column.name
         heads += [name, f"{name} (state)", f"{name} (place)", f"{name} (quote)", *more]
-    write.writerow(map(_harmless, heads))
+    write.writerow(map(_harmless, distinct(heads)))
     for row in table.rows:
         line: list[Any] = [row.document_id, row.document, row.sha256, row.status, row.reason]
         for column in table.columns:
@@ -105,6 +105,15 @@ def _csv(table: Extraction, corrections: Sequence[Correction]) -> bytes:
 def plain(value: CellValue) -> float | str:
     """Return a value as a file of text has it; numbers stay numbers."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else shown(value)
+
+
+def distinct(heads: Sequence[str]) -> list[str]:
+    """Return the heads of columns so that no two are the same: a schema may ask for "status"."""
+    found: list[str] = []
+    for head in heads:
+        others = (f"{head} ({n})" for n in range(2, len(heads) + 2))
+        found.append(next(each for each in (head, *others) if each not in found))
+    return found
 
 
 def _harmless(value: Any) -> Any:

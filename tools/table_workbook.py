@@ -19,7 +19,7 @@ from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
 from storage.records import Cell, CellState, Citation, Column, Correction, Extraction
-from tools.table_files import FORMULA, STATES, corrected_to, last_of, plain
+from tools.table_files import FORMULA, STATES, corrected_to, distinct, last_of, plain
 
 Field = Free | MergedCell
 _FILLS: Final[dict[CellState, str]] = {
@@ -56,7 +56,8 @@ def workbook(table: Extraction, corrections: Sequence[Correction]) -> bytes:
     book = Workbook()
     book.remove(book.worksheets[0])
     values, quotes = book.create_sheet("Table"), book.create_sheet(_QUOTES)
-    _heads(values, ["Document", "Status", *(head for c in table.columns for head in _titles(c))])
+    heads = ["Document", "Status", *(head for c in table.columns for head in _titles(c))]
+    _heads(values, distinct(heads))
     _heads(quotes, _CITED)
     cited = links = 0
     for number, row in enumerate(table.rows, 2):

@@ -81,6 +81,15 @@ def test_csv_has_a_value_a_state_a_place_and_a_quote_for_each_cell() -> None:
     assert (second["status"], second["reason"]) == ("locked", "It has a password.")
 
 
+def test_a_column_takes_the_place_of_no_other() -> None:
+    names = ("status", "law", "law (state)")
+    cells = {name: Cell(value=f"the {name}", state="found") for name in names}
+    row = Row(document_id="d-1", document="a", status="ready", cells=cells)
+    (line,) = rows_of(Extraction(columns=[Column(name=name) for name in names], rows=[row]))
+    assert (line["status"], line["status (2)"]) == ("ready", "the status")
+    assert (line["law (state)"], line["law (state) (2)"]) == ("found", "the law (state)")
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "\r=1", "=HYPERLINK(1)"])
 def test_no_text_is_a_formula(text: str) -> None:
     cell = Cell(value=text, state="found", citations=[LAW.model_copy(update={"quote": text})])
