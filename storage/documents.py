@@ -343,7 +343,12 @@ class DocumentStore:
             NotFound: there is no such version in this workspace.
         """
         document_id, pages = self._read(sha256)
-        self.met(document_id)
+        try:
+            self.met(document_id)
+        except NotFound:  # erased since; the same bytes may be a version of another by now
+            self.forget()
+            document_id, pages = self._read(sha256)
+            self.met(document_id)
         return pages
 
     def met(self, *document_ids: str) -> None:

@@ -5,9 +5,10 @@ import pytest
 from storage.documents import DocumentStore
 from storage.errors import NotFound
 from storage.ports import Item
+from storage.tombstones import Grave
 from storage.uses import Reading, Uses
 from storage.workspace import Workspace
-from tests.storage.test_stores import add
+from tests.storage.test_stores import add, add_version
 
 ONE, TWO = Reading("r-1", "t-1"), Reading("r-2", "t-2")
 
@@ -66,6 +67,24 @@ def test_what_is_not_there_any_more_is_read_by_no_run(
         documents.pages(added.sha256)
     assert uses.of(added.id) == []
     assert uses.documents("r-1") == []
+
+
+def test_what_was_erased_and_is_a_version_of_another_by_now_is_read_as_that(
+    workspace: Workspace, documents: DocumentStore, uses: Uses, reader: Reader
+) -> None:
+    lease = add(documents, b"The term is two years.")
+    documents.pages(lease.sha256)  # by now they are in memory
+    erasure = [*documents.erasing(lease, "r-0", "yes")]
+    workspace.tables.documents.transact(erasure)
+    buckets = workspace.buckets
+    gone = documents.tombstone(lease.id)
+    assert gone
+    Grave(workspace.tables.documents, buckets.documents, buckets.artifacts).close(gone)
+    other = add(documents, b"A draft.")
+    add_version(documents, other.id, b"The term is two years.")
+    reader.now = ONE
+    assert documents.pages(lease.sha256)[0].text == "The term is two years."
+    assert uses.documents("r-1") == [other.id]
 
 
 def test_what_a_run_has_met_goes_over_to_another(documents: DocumentStore, uses: Uses) -> None:
