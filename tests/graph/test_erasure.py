@@ -364,11 +364,10 @@ class TestWhileItIsAdded:
         lease = shelve(desk, text, "lease.txt")
         store = desk.resources.library.store
         late = Late(getattr(store, bucket), lambda: erase(desk, lease))
-        monkeypatch.setattr(store, "find", lambda _: None)  # it looked before they were there
-        monkeypatch.setattr(store, bucket, late)
-        with pytest.raises(Conflict, match="erased meanwhile"):
+        with monkeypatch.context() as patch, pytest.raises(Conflict, match="erased meanwhile"):
+            patch.setattr(store, "find", lambda _: None)  # it looked before they were there
+            patch.setattr(store, bucket, late)
             desk.documents.add(text.encode(), name="lease.txt")
-        monkeypatch.undo()
         assert found(settings, CANARY) == set()
         assert shelve(desk, text, "lease.txt").id == lease.id
 
@@ -491,7 +490,7 @@ def test_a_correction_that_comes_while_it_is_erased_is_not_kept(
     corrections = feedback.corrections
 
     def late(run_id: str) -> Any:
-        monkeypatch.undo()
+        monkeypatch.setattr(feedback, "corrections", corrections)
         erase(desk, lease)
         return corrections(run_id)
 

@@ -72,12 +72,13 @@ class TestDocuments:
         documents.add(locked, [], "1")
         page = Page(number=1, locator="page 1", text="The term is two years.")
         table = documents._table
+        put = table.put
 
         def late(item: Item, when: Condition | None = None) -> None:
-            monkeypatch.undo()
+            monkeypatch.setattr(table, "put", put)
             opened = locked.model_copy(update={"status": "ready", "pages": 1})
             documents.read_again(opened, [page], "2")
-            table.put(item, when)
+            put(item, when)
 
         monkeypatch.setattr(table, "put", late)
         documents.keep_card(locked.sha256, KeptCard(Card(), "1"))
