@@ -238,7 +238,8 @@ class Fts5:
 
         def search(query: str) -> Any:
             words = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", query))
-            return connection.execute(sql, (words, LIMIT)).fetchall()
+            # FTS5 knows no query of no words; some of what people type is only a sign.
+            return connection.execute(sql, (words, LIMIT)).fetchall() if words else []
 
         return search
 
