@@ -24,6 +24,7 @@ from threading import Lock
 from typing import Any, Final, cast
 
 from cachetools import LRUCache
+from pydantic import TypeAdapter
 
 from storage.changes import Changes
 from storage.errors import ConditionFailed, Conflict, NotFound
@@ -41,6 +42,7 @@ _SHA256: Final = re.compile(r"\b[0-9a-f]{64}\b")
 _MEANWHILE: Final = "These bytes were added and erased meanwhile; add them again."
 _CACHED: Final = 8_000_000
 """Characters of pages that are remembered."""
+_PAGES: Final = TypeAdapter(list[Page])
 
 
 def document_id(sha256: str) -> str:
@@ -378,7 +380,7 @@ class DocumentStore:
             return known
         item = self._version(sha256)
         text = self._artifacts.get(cast(str, item.body["pages"]))
-        pages = [Page.model_validate(page) for page in json.loads(text)]
+        pages = _PAGES.validate_json(text)
         read = cast(str, item.body["document_id"]), pages
         if keep and item.body.get("final"):
             with self._lock, suppress(ValueError):  # it is larger than all that is remembered

@@ -12,11 +12,11 @@ question names, `tools/profiles.py` what a card offers, `tools/naming.py` compar
 `tools/search.py` finds the passages.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
-from typing import Final
+from typing import Final, NamedTuple
 
 from tools import kinds, names
 from tools.naming import Names, Said, rarity, together
@@ -31,6 +31,8 @@ _CANDIDATES: Final = 40
 """Documents whose passages are weighed against each other."""
 _SURE: Final = 0.5
 """From which strength on a name is taken to be meant."""
+_NEARLY: Final = 1e-5
+"""Scores that are no further apart may be taken for equal."""
 _CLOSE: Final = 0.8
 """Which part of the best score a document of the same name needs to be as likely meant."""
 _MOST_OF_IT: Final = 0.8
@@ -56,13 +58,68 @@ class Choice:
     """What to look for in it: the question without the names that led to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(NamedTuple):
     at: int
     score: float
     by_name: float = 0.0
     said: int = 0
     """The words of the question that name the document, as bits."""
+
+
+class _Kinds:
+    """The kinds of documents, each compared once with a question, however many are of it."""
+
+    def __init__(self, profiles: Sequence[Profile]) -> None:
+        self._documents = len(profiles)
+        self._known: dict[tuple[frozenset[str], frozenset[str]], int] = {}
+        self._by_word: dict[str, list[int]] = defaultdict(list)
+        self._counts: Counter[str] = Counter()
+        self.members: list[list[int]] = []
+        """The documents of each kind."""
+        self.of: list[int] = []
+        """The kind of each document."""
+        for at, profile in enumerate(profiles):
+            kind = profile.kinds, profile.called
+            if kind not in self._known:
+                self._known[kind] = len(self.members)
+                self.members.append([])
+                for word in profile.kinds | profile.called:
+                    self._by_word[word].append(self._known[kind])
+            self._counts.update(profile.kinds | profile.called)
+            self.of.append(self._known[kind])
+            self.members[self.of[-1]].append(at)
+        self._words = list(self._known)
+
+    def fitting(self, asked: Asked) -> dict[int, float]:
+        """Return how well kinds fit the words of a question, from 0 to 1; none that does not."""
+        found: dict[int, float] = defaultdict(float)
+        common: dict[int, int] = defaultdict(int)
+        most = 0.0
+        for word in asked.kinds & self._by_word.keys():
+            weight = rarity(self._counts[word], self._documents)
+            most += weight
+            for kind in self._by_word[word]:
+                found[kind] += weight
+                common[kind] += word in self._words[kind][0]
+        for kind, matched in found.items():
+            own = len(self._words[kind][0])
+            found[kind] = matched / most * (1 - 0.2 * (own - common[kind]) / (own or 1))
+        return found
+
+    def best(self, fitting: dict[int, float], least: float, spread: float) -> set[int]:
+        """Return the documents of the kinds that fit best, and at least so well.
+
+        As many are enough as are looked at; but to a kind that fits less by no more than `spread`
+        they may still be second.
+        """
+        found: set[int] = set()
+        for kind in sorted(fitting, key=lambda each: -fitting[each]):
+            if fitting[kind] < least - _NEARLY:
+                break
+            found.update(self.members[kind])
+            if len(found) >= _CANDIDATES:
+                least = max(least, fitting[kind] - spread)
+        return found
 
 
 class Router:
@@ -73,11 +130,10 @@ class Router:
         self._profiles = sorted(profiles, key=lambda each: each.document_id)
         self._at = {each.document_id: at for at, each in enumerate(self._profiles)}
         self._names = Names(self._profiles, _BY_NUMBER / _BY_NAME)
-        self._by_kind: dict[str, list[int]] = defaultdict(list)
+        self._kinds = _Kinds(self._profiles)
+        self._files = frozenset(word for each in self._profiles for word in each.file)
         self._by_time: dict[str, list[int]] = defaultdict(list)
         for at, each in enumerate(self._profiles):
-            for word in each.kinds | each.called:
-                self._by_kind[word].append(at)
             for time in each.times:
                 self._by_time[time].append(at)
 
@@ -114,49 +170,34 @@ class Router:
     ) -> list[_Match]:
         """Score the documents that the question names, or else those of its kind and time.
 
-        Returns the best of them, the best first. There may be thousands, so that what each costs
-        counts: nothing is made of a document that is not among the best.
+        Returns the best of them, the best first.
         """
-        wanted = self._kinds_in(asked)
-        fits: dict[tuple[frozenset[str], frozenset[str]], float] = {}
+        fitting = self._kinds.fitting(asked)
         by_file = _BY_FILE / (len(asked.kinds) or 1)
-        scored = []
-        for at in self._candidates(asked, said, wanted, among):
-            profile = self._profiles[at]
+        profiles, kinds_of = self._profiles, self._kinds.of
+
+        def scored(at: int) -> tuple[float, int, float, float, int]:  # thousands of times
             by_name, bits = together(said[at]) if at in said else (0.0, 0)
-            score = _BY_NAME * by_name + by_file * len(profile.file & asked.kinds)
-            if wanted:
-                sort = profile.kinds, profile.called  # which many have in common
-                if (fit := fits.get(sort)) is None:
-                    fit = fits[sort] = _kind(profile, wanted)
-                score += _BY_KIND * fit
+            score = _BY_NAME * by_name + by_file * len(profiles[at].file & asked.kinds)
+            score += _BY_KIND * fitting.get(kinds_of[at], 0.0)
             if asked.times:
-                score += _BY_YEAR * _time(profile, asked)
-            scored.append((-round(score, 6), at, score, by_name, bits))
-        best = nsmallest(_CANDIDATES, scored)
-        return [_Match(at, score, by_name, bits) for _, at, score, by_name, bits in best]
+                score += _BY_YEAR * _time(profiles[at], asked)
+            return -round(score, 6), at, score, by_name, bits
 
-    def _candidates(
-        self,
-        asked: Asked,
-        said: dict[int, list[Said]],
-        wanted: Iterable[str],
-        among: Sequence[str],
-    ) -> set[int]:
         if among:
-            return {self._at[each] for each in among if each in self._at}
+            candidates = {self._at[each] for each in among if each in self._at}
+            return [_Match(*each[1:]) for each in nsmallest(_CANDIDATES, map(scored, candidates))]
         candidates = set(said)
-        if not any(each.strength >= _SURE for found in said.values() for each in found):
-            for word in wanted:
-                candidates.update(self._by_kind[word])
-            for time in asked.times:
-                candidates.update(self._by_time.get(time, ()))
-        return candidates
-
-    def _kinds_in(self, asked: Asked) -> dict[str, float]:
-        """Return the words of the question that kinds consist of, with how telling each is."""
-        counts = {word: len(self._by_kind[word]) for word in asked.kinds if word in self._by_kind}
-        return {word: rarity(count, len(self._profiles)) for word, count in counts.items()}
+        sure = any(each.strength >= _SURE for found in said.values() for each in found)
+        if not sure:
+            candidates.update(at for t in asked.times for at in self._by_time.get(t, ()))
+        best = nsmallest(_CANDIDATES, map(scored, candidates))
+        if not sure:
+            least = best[-1][2] if len(best) == _CANDIDATES else 0.0
+            spread = by_file * len(asked.kinds & self._files) / _BY_KIND
+            others = self._kinds.best(fitting, least / _BY_KIND - spread, spread)
+            best = nsmallest(_CANDIDATES, [*best, *map(scored, others - candidates)])
+        return [_Match(*each[1:]) for each in best]
 
     def _weighed(self, order: list[_Match], weigh: Weigh, among: Sequence[str]) -> list[_Match]:
         """Add to the scores what the passages say, and return the matches, best first."""
@@ -164,16 +205,18 @@ class Router:
         limit = among or [self._profiles[m.at].document_id for m in order if sure]
         points = weigh(limit)
         most = max(points.values(), default=0.0) or 1.0
-        known = {match.at: match for match in order}
-        for each in points:
-            if each in self._at and self._at[each] not in known and not sure:
-                known[self._at[each]] = _Match(self._at[each], 0.0)
         # Where no name is said, the passages lead and kind and time help.
         mine, theirs = (1.0, _BY_PASSAGES) if sure else (_BY_PASSAGES, 1.0)
         found = []
-        for at, match in known.items():
-            fit = points.get(self._profiles[at].document_id, 0.0) / most
-            found.append(_Match(at, mine * match.score + theirs * fit, match.by_name, match.said))
+        for match in order:
+            fit = points.pop(self._profiles[match.at].document_id, 0.0) / most
+            found.append(match._replace(score=mine * match.score + theirs * fit))
+        if not sure:
+            found += [
+                _Match(self._at[each], theirs * fit / most)
+                for each, fit in points.items()
+                if each in self._at
+            ]
         return sorted(found, key=lambda m: (-round(m.score, 6), m.at))
 
     # --- Which of them are meant
@@ -185,7 +228,9 @@ class Router:
         named: list[_Match] = []
         heard = 0
         for match in ranked:
-            sure = [s.bits for s in said.get(match.at, ()) if s.strength >= _SURE]
+            if match.at not in said:
+                continue
+            sure = [s.bits for s in said[match.at] if s.strength >= _SURE]
             new = any(not bits & heard for bits in sure)
             if new or (sure and self._other_time(asked, named, match)):
                 named.append(match)
@@ -239,21 +284,6 @@ class Router:
                 said |= 0 if alone else run
                 run = 0
         return asked.without(said)
-
-
-def _kind(profile: Profile, wanted: dict[str, float]) -> float:
-    """Return how well the kind of a document fits the words for kinds, from 0 to 1."""
-    matched, common = 0.0, 0
-    for word, weight in wanted.items():
-        if word in profile.kinds:
-            matched += weight
-            common += 1
-        elif word in profile.called:
-            matched += weight
-    if not matched:
-        return 0.0
-    further = (len(profile.kinds) - common) / (len(profile.kinds) or 1)
-    return matched / sum(wanted.values()) * (1 - 0.2 * further)
 
 
 def _time(profile: Profile, asked: Asked) -> float:

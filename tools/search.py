@@ -12,10 +12,11 @@ change what is searched. Next: `tools/routing.py` chooses the documents by their
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Final
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, Final, NamedTuple
 
 import tantivy
 
@@ -37,8 +38,13 @@ _BY_CONTEXT: Final = 0.2
 """What a word of its context weighs beside one of the passage itself."""
 _MOST_JOINED: Final = 2_400
 """Characters of neighbours that are put together."""
+_QUERIES: Final = 32
+"""Queries that are remembered as terms: one is asked of several documents."""
 _SPARE: Final = 20
 """Equal scores come back in the order of the segments: so many more are taken, and put in order."""
+
+_PLACE: Final = ("page", "number", "start", "end", "goes_on")
+"""The columns that say where a passage stands."""
 
 # No passage is found by these words, unless the query has no others.
 _STOP_WORDS: Final = """
@@ -62,6 +68,8 @@ class View:
     router: Router
     ids: dict[int, str]
     """The documents, by the numbers that stand in the column."""
+    versions: dict[str, str]
+    """Which version of each document is in it."""
 
 
 @cache
@@ -86,10 +94,11 @@ def schema() -> Any:
         builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
     for name in ("about", "body", "context"):
         builder.add_text_field(name, stored=True, tokenizer_name="words", index_option="freq")
-    for name in ("page", "start", "end", "number", "goes_on", "position"):
-        builder.add_unsigned_field(name, stored=True)
-    # What documents are judged by is read for hundreds of passages: from a column, not from rows.
-    builder.add_unsigned_field("document", stored=True, fast=True)
+    builder.add_unsigned_field("position", stored=True)
+    # What is read of every passage that is looked at stands in columns: a row would be unpacked
+    # with its text.
+    for name in ("document", *_PLACE):
+        builder.add_unsigned_field(name, stored=True, fast=True)
     for name in ("name", "card"):
         builder.add_bytes_field(name, stored=True, indexed=False)
     return builder.build()
@@ -151,7 +160,8 @@ def open_view(
     rows = [searcher.doc(address) for _, address in hits.hits]
     profiles = {row["sha256"][0]: known.get(row["sha256"][0]) or _profile(row) for row in rows}
     ids = {row["document"][0]: row["document_id"][0] for row in rows}
-    return View(stamp, index, searcher, profiles, Router(profiles.values()), ids)
+    versions = {row["document_id"][0]: row["sha256"][0] for row in rows}
+    return View(stamp, index, searcher, profiles, Router(profiles.values()), ids, versions)
 
 
 def _profile(row: Any) -> Profile:
@@ -193,10 +203,11 @@ def likely(view: View, query: str) -> list[str]:
     return [choice.document_id for choice in _chosen(view, query, ())]
 
 
-def _terms(query: str) -> list[str]:
+@lru_cache(_QUERIES)
+def _terms(query: str) -> tuple[str, ...]:
     """Return the terms to look for, each once; stop words only where there is nothing else."""
-    found = list(dict.fromkeys(analyzer().analyze(readable(query[:_MOST_QUERY]))))
-    telling = [term for term in found if term not in _stop_terms()]
+    found = tuple(dict.fromkeys(analyzer().analyze(readable(query[:_MOST_QUERY]))))
+    telling = tuple(term for term in found if term not in _stop_terms())
     return (telling or found)[:_MOST_TERMS]
 
 
@@ -208,7 +219,8 @@ def _any_of(queries: Sequence[Any]) -> Any:
     return tantivy.Query.boolean_query([(tantivy.Occur.Should, each) for each in queries])
 
 
-def _saying(terms: Sequence[str]) -> Any:
+@lru_cache(_QUERIES)
+def _saying(terms: tuple[str, ...]) -> Any:
     """Return a query for passages: by their words, and with less weight by what they stand under.
 
     Terms stand beside each other in it, not in queries of their own: so tantivy skips what cannot
@@ -230,63 +242,53 @@ def _only(query: Any, field: str, values: Sequence[str]) -> Any:
     return tantivy.Query.boolean_query([(tantivy.Occur.Must, limit), (tantivy.Occur.Must, query)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A passage with its place among those of its page."""
+class _Found(NamedTuple):
+    """A passage of a document with its score, and its place among those of its page."""
 
-    hit: Hit
+    score: float
+    page: int
     number: int
-    goes_on: bool
+    start: int
+    end: int
+    goes_on: int
 
 
-def _passages(view: View, terms: Sequence[str], documents: Sequence[str], limit: int) -> list[Hit]:
-    """Return the best passages of documents, by the scores they have among all."""
-    query = _only(_saying(terms), "document_id", documents)
+def _passages(view: View, terms: tuple[str, ...], document_id: str, limit: int) -> list[Hit]:
+    """Return the best passages of a document, by the scores they have among all."""
+    query = _only(_saying(terms), "document_id", [document_id])
     hits = view.searcher.search(query, limit + _SPARE, count=False).hits
     least = round(hits[:limit][-1][0], 4) if hits else 0.0
-    best = [(score, address) for score, address in hits if round(score, 4) >= least]
-    found = [_found(score, view.searcher.doc(address)) for score, address in best]
-    found.sort(key=lambda each: (-each.hit.score, *_place(each)))
-    return _neighbours_joined(found[:limit])
+    best = [(round(score, 4), address) for score, address in hits if round(score, 4) >= least]
+    addresses = [address for _, address in best]
+    columns = [view.searcher.fast_field_values(name, addresses) for name in _PLACE]
+    found = map(_Found, (score for score, _ in best), *columns)
+    sha256 = view.versions[document_id]
+    return [
+        Hit(document_id, sha256, each.page, each.start, each.end, each.score)
+        for each in _neighbours_joined(sorted(found, key=_best_first)[:limit])
+    ]
 
 
-def _found(score: float, row: Any) -> _Found:
-    hit = Hit(
-        document_id=row["document_id"][0],
-        sha256=row["sha256"][0],
-        page=row["page"][0],
-        start=row["start"][0],
-        end=row["end"][0],
-        score=round(score, 4),
-    )
-    return _Found(hit, row["number"][0], bool(row["goes_on"][0]))
+def _best_first(found: _Found) -> tuple[float, int, int]:
+    return -found.score, found.page, found.number
 
 
-def _place(found: _Found) -> tuple[str, int, int]:
-    return found.hit.document_id, found.hit.page, found.number
-
-
-def _neighbours_joined(found: Sequence[_Found]) -> list[Hit]:
+def _neighbours_joined(found: Sequence[_Found]) -> list[_Found]:
     """Put together what was cut only for its length, where both parts were found; best first."""
     joined: list[_Found] = []
-    for each in sorted(found, key=_place):
+    for each in sorted(found, key=lambda each: (each.page, each.number)):
         before = joined[-1] if joined else None
         if before is None or not _belongs(before, each):
             joined.append(each)
             continue
-        score = max(before.hit.score, each.hit.score)
-        hit = replace(before.hit, end=each.hit.end, score=score)
-        joined[-1] = _Found(hit, each.number, each.goes_on)
-    joined.sort(key=lambda each: (-each.hit.score, *_place(each)))
-    return [each.hit for each in joined]
+        joined[-1] = each._replace(start=before.start, score=max(before.score, each.score))
+    return sorted(joined, key=_best_first)
 
 
 def _belongs(before: _Found, after: _Found) -> bool:
     """Say whether a passage goes on from another, and together they are not too long."""
-    document_id, page, number = _place(before)
-    beside = _place(after) == (document_id, page, number + 1)
-    short = after.hit.end - before.hit.start <= _MOST_JOINED
-    return beside and after.goes_on and short
+    beside = (after.page, after.number) == (before.page, before.number + 1)
+    return beside and bool(after.goes_on) and after.end - before.start <= _MOST_JOINED
 
 
 def _chosen(view: View, query: str, among: Sequence[str]) -> list[Choice]:
@@ -298,32 +300,31 @@ def _chosen(view: View, query: str, among: Sequence[str]) -> list[Choice]:
     return view.router.choose(query, weigh, among)
 
 
-def _points(view: View, terms: Sequence[str], documents: Sequence[str]) -> dict[str, float]:
+def _points(view: View, terms: tuple[str, ...], documents: Sequence[str]) -> dict[str, float]:
     """Return how well documents fit by their best passages, names and openings; all if none."""
-    points: dict[str, float] = {}
-    seen: dict[str, int] = {}
-    for score, document_id in _judged(view, _saying(terms), documents):
-        rank = seen[document_id] = seen.get(document_id, 0) + 1
-        points[document_id] = points.get(document_id, 0.0) + score / 2 ** (rank - 1)
-    for score, document_id in _judged(view, _any_of(_all_terms("about", terms)), documents):
-        points[document_id] = points.get(document_id, 0.0) + _BY_ABOUT * score
-    return points
+    points: dict[int, float] = defaultdict(float)
+    counts: dict[int, float] = defaultdict(lambda: 1.0)
+    for score, number in _judged(view, _saying(terms), documents):
+        points[number] += score * counts[number]
+        counts[number] /= 2  # the best passage, half of the next, ...
+    for score, number in _judged(view, _any_of(_all_terms("about", terms)), documents):
+        points[number] += _BY_ABOUT * score
+    return {view.ids[number]: found for number, found in points.items()}
 
 
-def _judged(view: View, query: Any, documents: Sequence[str]) -> Iterator[tuple[float, str]]:
+def _judged(view: View, query: Any, documents: Sequence[str]) -> Iterator[tuple[float, int]]:
     """Yield the scores of the best records, best first, with the documents that they are of."""
     if documents:
         query = _only(query, "document_id", documents)
     hits = view.searcher.search(query, _POOL, count=False).hits
     numbers = view.searcher.fast_field_values("document", [address for _, address in hits])
-    for (score, _), number in zip(hits, numbers, strict=True):
-        yield round(score, 4), view.ids[number]
+    return zip((round(score, 4) for score, _ in hits), numbers, strict=True)
 
 
 def _found_in(view: View, query: str, choice: Choice, limit: int) -> list[Hit]:
     """Return the best passages of a chosen document: without the names that led to it, if any."""
-    hits = _passages(view, _terms(choice.query), [choice.document_id], limit)
-    return hits or _passages(view, _terms(query), [choice.document_id], limit)
+    hits = _passages(view, _terms(choice.query), choice.document_id, limit)
+    return hits or _passages(view, _terms(query), choice.document_id, limit)
 
 
 def _shared_out(found: list[list[Hit]], shares: list[float], limit: int) -> list[Hit]:

@@ -10,6 +10,7 @@ reads a row with them.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from tools.passages import Span
@@ -41,6 +42,8 @@ _ENDED: Final = re.compile(r"\bend(?:ed|ing)\b", re.IGNORECASE)
 _SCALE: Final = re.compile(
     r"\([^()]{0,40}\b(?:thousands|millions|billions)\b[^()]{0,60}\)", re.IGNORECASE
 )
+_FIGURE: Final = re.compile(r"[\d—–-]|quarter", re.IGNORECASE)
+"""What each period and each cell has: most lines have none, and need not be looked at closely."""
 _CELL: Final = re.compile(
     r"(?<![\w.,])(?:[$€£]\s?)?(?:\(\s?(?:[$€£]\s?)?\d[\d,]*(?:\.\d+)?\s?\)|-?\d[\d,]*(?:\.\d+)?)\s?%?"
     r"|(?<=\s)[—–-](?=\s|$)"
@@ -49,9 +52,13 @@ _CELL: Final = re.compile(
 
 def periods(line: str) -> list[str]:
     """Return the periods that a line heads columns with; none, if it is no such line."""
+    if not _FIGURE.search(line):
+        return []
     found = [" ".join(m[0].split()) for m in PERIOD.finditer(line)]
+    if len(found) < 2:
+        return []
     rest = PERIOD.sub(" ", line)
-    return found if len(found) > 1 and (not rest or _BESIDES.fullmatch(rest)) else []
+    return found if not rest or _BESIDES.fullmatch(rest) else []
 
 
 def tells_columns(line: str) -> bool:
@@ -66,7 +73,7 @@ def column_heads(text: str, at: int) -> Span | None:
 
     It ends where a paragraph stands between, or `MOST_ROWS` lines above.
     """
-    above = list(_lines(text, at))
+    above = list(islice(_lines(text, at), MOST_ROWS + _ABOVE))
     for number, span in enumerate(above[:MOST_ROWS]):
         line = text[span.start : span.end]
         if periods(line):
@@ -76,13 +83,16 @@ def column_heads(text: str, at: int) -> Span | None:
                     break
                 start = over.start
             return Span(start, span.end)
-        if len(line.split()) - len(_CELL.findall(line)) >= _PROSE:
+        words = len(line.split())
+        if words >= _PROSE and words - len(_CELL.findall(line)) >= _PROSE:
             return None
     return None
 
 
 def is_row(text: str) -> bool:
     """Say whether a line is a row of figures: two or more, and not many words."""
+    if not _FIGURE.search(text):
+        return False
     figures = len(_CELL.findall(text))
     return figures > 1 and len(text.split()) - figures < _PROSE and not periods(text)
 

@@ -1,7 +1,7 @@
 """Keeps an index of passages in a directory, by tantivy: a cache that may be deleted at any time.
 
-    v3/current          the name of the folder that is the index
-    v3/0f3a…/           tantivy's files
+    v5/current          the name of the folder that is the index
+    v5/0f3a…/           tantivy's files
 
 Several processes may use a directory at once: one writes at a time, the others wait for it; whoever
 searches sees the latest commit. A commit is one atomic step, and so is putting another folder in
@@ -32,7 +32,7 @@ from tools.index import ANY, Hit, IndexedDocument
 from tools.profiles import Wanted
 from tools.search import View, analyzer, exactly, likely, open_view, records, schema, search
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 """Goes up when the same pages would be indexed differently, or their cards made differently."""
 _WRITER_BYTES: Final = 50_000_000
 _COMMIT_EVERY: Final = 500

@@ -183,7 +183,8 @@ def test_of_two_that_publish_at_once_one_wins_and_the_other_leaves_nothing(
     put(first, "Lima is late.", "Kiel is far.", "Graz is green.")
     first.refresh()
     with second._index.copy() as folder:
-        lost = second.store.snapshots.publish(folder, kind="tantivy-4", position=9, over=over)
+        kind = second._index.kind
+        lost = second.store.snapshots.publish(folder, kind=kind, position=9, over=over)
     assert lost is None
     kept = {chunk.key for chunk in newest(first).chunks()}
     assert {info.key for info in home.buckets.artifacts.list("index/")} == kept
@@ -302,7 +303,7 @@ def test_nobody_can_publish_what_was_forgotten_meanwhile(worker: Worker, home: W
     erase(ours, zanzibar)
     ours.forget(zanzibar.id)
     with late._index.copy() as folder:
-        late.store.snapshots.publish(folder, kind="tantivy-4", position=3, over=over)
+        late.store.snapshots.publish(folder, kind=late._index.kind, position=3, over=over)
     assert b"zanzibar" not in shared(home).lower()
 
 
