@@ -1,5 +1,6 @@
 """Which document a question is about: by names, kinds, times and numbers, not by file names."""
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from storage.errors import InvalidInput
 from storage.records import Card, Stated
 from tools.profiles import Wanted, profile
+from tools.questions import read
 from tools.routing import Router
 
 
@@ -159,6 +161,27 @@ def test_the_name_of_a_file_helps_where_no_card_says_more() -> None:
         [profile("a", "Zennor_2019_10K.pdf", Card()), profile("b", "Pell_2019_10K.pdf", Card())]
     )
     assert chosen(router, "What was Zennor's revenue in 2019?")[0] == "a"
+
+
+def test_documents_that_are_not_looked_at_could_not_have_been_chosen() -> None:
+    chance = random.Random(3)
+    sorts = ["annual report", "report", "sales report", "annual sales report", "plan", "copy"]
+    who = ["Tern GmbH", "Kestrel Ltd", "Osprey Inc", "Osprey Plan Inc", "Sales Tern Corp"]
+    files = ["scan", "report", "annual report", "final", "copy"]
+    many = [
+        profile(f"d{n}", f"{chance.choice(files)} {n}.pdf",
+                contract(chance.choice(sorts), chance.choice(who), made=f"{2000 + n % 20}"))
+        for n in range(600)
+    ]  # fmt: skip
+    router, everything = Router(many), [each.document_id for each in many]
+    words = ["annual", "report", "sales", "copy", "final", "plan", "2004", "due", "kestrels"]
+    for _ in range(60):
+        asked = read(" ".join(chance.sample(words, chance.randint(1, 5))))
+        said = router._names.said(asked)
+        if any(each.strength >= 0.5 for found in said.values() for each in found):
+            continue  # then only documents of that name are meant
+        best = router._scored(asked, said, ())
+        assert best == router._scored(asked, said, everything)[: len(best)], asked.text
 
 
 class TestWanted:
