@@ -14,9 +14,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _LINES = 512
 """Lines of which is remembered what they look like: each is asked for again with the next one."""
+_LONGEST_HEADING = 90
+"""Characters."""
 LEAST, AIM, MOST = 300, 800, 1200
 """Characters of a passage: the least worth returning alone, what to aim for, and the limit."""
 
@@ -43,10 +46,12 @@ _NUMBER = re.compile(
         )""",
     re.VERBOSE,
 )
-_ENDED = re.compile(r"[.:;!?][\"'”’)\]]*$")
+_ENDS = (".", ":", ";", "!", "?")
+_CLOSING = "\"'”’)]"
 # A line that a list item may follow, although no sentence ended there.
 _LISTED = re.compile(r"(?:,|;?\s(?:and|or|and/or))$")
 _WORD = re.compile(r"[^\W\d_]+")
+_DIGIT = re.compile(r"\d")
 _FIGURE = re.compile(r"[$€£(]?\d[\d,.]*%?\)?")
 
 
@@ -64,8 +69,10 @@ _STARTERS = _words(
 )
 
 
-@dataclass(slots=True)
-class Line:
+_LEADING = _LOWER_WORDS | _STARTERS
+
+
+class Line(NamedTuple):
     """One line of a page without the white space around it."""
 
     start: int
@@ -74,44 +81,52 @@ class Line:
     indent: int
 
 
-def lines_of(text: str) -> Iterator[Line | None]:
-    """Yield the lines; None stands for one or more blank lines."""
+@lru_cache(maxsize=1)
+def lines_of(text: str) -> tuple[Line | None, ...]:
+    """Return the lines; None stands for a blank line."""
+    found: list[Line | None] = []
     at = 0
     for raw in text.splitlines(keepends=True):
-        bare = raw.strip()
-        if bare:
-            indent = len(raw) - len(raw.lstrip())
-            yield Line(at + indent, at + indent + len(bare), bare, indent)
+        if bare := raw.strip():
+            indent = len(raw) - len(raw.lstrip()) if raw[0].isspace() else 0
+            found.append(Line(at + indent, at + indent + len(bare), bare, indent))
         else:
-            yield None
+            found.append(None)
         at += len(raw)
+    return tuple(found)
 
 
-@lru_cache(_LINES)
 def is_heading(text: str) -> bool:
     """Say whether a line looks like a heading: short, titled, and without a full stop."""
     bare = text.strip()
-    if not bare or len(bare) > 90 or bare[-1] in ",;":
-        return False
+    return 0 < len(bare) <= _LONGEST_HEADING and bare[-1] not in ",;" and _is_heading(bare)
+
+
+@lru_cache(_LINES)
+def _is_heading(bare: str) -> bool:
     number = _NUMBER.match(bare)
     stopped = bare[-1] in ".?!"
     if stopped and not number:  # as most lines end that end anything
         return False
     title = bare[number.end() :].strip(" .:-–") if number else bare
-    words = _WORD.findall(title)
-    if not words or len(words) > (6 if stopped else 12):
+    count, telling, word = 0, False, ""
+    for match in _WORD.finditer(title):  # most lines are prose, which shows in a word or two
+        word = match[0]
+        count += 1
+        if word in _LOWER_WORDS:
+            continue
+        if not word[0].isupper():
+            return False
+        telling = True
+    if not telling or count > (6 if stopped else 12) or word.lower() in _LEADING:
         return False
-    if len(_FIGURE.findall(title)) > 1:
-        return False
-    telling = [w for w in words if w not in _LOWER_WORDS]
-    goes_on = words[-1].lower() in _LOWER_WORDS | _STARTERS
-    return bool(telling) and all(w[0].isupper() for w in telling) and not goes_on
+    return len(_FIGURE.findall(title)) <= 1
 
 
 @lru_cache(_LINES)
 def is_row(text: str) -> bool:
     """Say whether a line is a row of a table: figures with few words around them."""
-    if text[-1] in ".;,":
+    if text[-1] in ".;," or not _DIGIT.search(text):
         return False
     figures = len(_FIGURE.findall(text))
     return figures >= 2 and len(_WORD.findall(text)) <= 2 * figures + 4
@@ -125,14 +140,12 @@ def _goes_on(heading: str, line: str, width: int) -> bool:
 
 
 def _parts(before: Line, line: Line, width: int) -> bool:
-    """Say whether a new block begins at `line`."""
-    ended = bool(_ENDED.search(before.text))
+    """Say whether a new block begins at `line`; neither is a row of a table."""
+    ended = before.text.rstrip(_CLOSING).endswith(_ENDS)
     short = len(before.text) < 0.75 * width
-    if is_row(line.text) or is_row(before.text):
-        return True
     if is_heading(before.text) and not _goes_on(before.text, line.text, width):
         return True
-    if _NUMBER.match(line.text) and (ended or short or _LISTED.search(before.text)):
+    if (ended or short or _LISTED.search(before.text)) and _NUMBER.match(line.text):
         return True
     if ended and (line.indent > before.indent or len(before.text) > 180):
         return True
@@ -149,21 +162,21 @@ def blocks(text: str) -> list[Span]:
 
 @lru_cache(maxsize=4)
 def _blocks(text: str) -> tuple[Span, ...]:
-    lines = list(lines_of(text))
+    lines = lines_of(text)
     lengths = sorted(len(line.text) for line in lines if line)
     width = lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
     found: list[Span] = []
-    before: Line | None = None
+    start = end = 0
+    before, after_row = None, False
     for line in lines:
-        if line is None:
-            before = None
-            continue
-        if before is None or _parts(before, line, width):
-            found.append(Span(line.start, line.end))
-        else:
-            found[-1] = Span(found[-1].start, line.end)
-        before = line
-    return tuple(found)
+        row = line is not None and is_row(line.text)
+        if line is None or before is None or row or after_row or _parts(before, line, width):
+            if before:
+                found.append(Span(start, end))
+            start = line.start if line else 0
+        end = line.end if line else 0
+        before, after_row = line, row
+    return (*found, Span(start, end)) if before else tuple(found)
 
 
 # What ends in a full stop without ending a sentence. Initials and single letters are a rule.
