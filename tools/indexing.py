@@ -108,11 +108,13 @@ class Indexing:
     def _follow(self, progress: Progress | None = None) -> int:
         """Bring the index up to date; return how many documents had to be looked at."""
         position = self._index.position
-        if position is None and not self._restore():
-            return self._build(progress)
-        changes = self._changes()
+        if position is None:
+            if not self._restore():
+                return self._build(progress)
+            position = self._index.position
+        changes = [*self._store.changes.after(position or 0)]
         if len(changes) > ENOUGH and self._restore():
-            changes = self._changes()
+            changes = [*self._store.changes.after(self._index.position or 0)]
         if not changes:
             return 0
         ids = dict.fromkeys(change.document_id for change in changes)
@@ -122,9 +124,6 @@ class Indexing:
         documents = self._ahead(list(found.values()), progress)
         self._index.add(documents, position=changes[-1].number, since=changes[0].number - 1)
         return len(changes)
-
-    def _changes(self) -> list[Change]:
-        return [*self._store.changes.after(self._index.position or 0)]
 
     def _drop(self, gone: Sequence[str], changes: Sequence[Change]) -> None:
         """Remove documents; a snapshot of whoever removed them is had sooner than made."""

@@ -70,6 +70,8 @@ class View:
     """The documents, by the numbers that stand in the column."""
     versions: dict[str, str]
     """Which version of each document is in it."""
+    position: int | None
+    """The last change of the catalogue that it has followed."""
 
 
 @cache
@@ -161,7 +163,8 @@ def open_view(
     profiles = {row["sha256"][0]: known.get(row["sha256"][0]) or _profile(row) for row in rows}
     ids = {row["document"][0]: row["document_id"][0] for row in rows}
     versions = {row["document_id"][0]: row["sha256"][0] for row in rows}
-    return View(stamp, index, searcher, profiles, Router(profiles.values()), ids, versions)
+    router, position = Router(profiles.values()), position_in(searcher)
+    return View(stamp, index, searcher, profiles, router, ids, versions, position)
 
 
 def _profile(row: Any) -> Profile:
@@ -234,6 +237,18 @@ def _saying(terms: tuple[str, ...]) -> Any:
 def exactly(field: str, values: Sequence[str]) -> Any:
     """Return a query for records of which a field is one of the values."""
     return _any_of([tantivy.Query.term_query(schema(), field, each, "basic") for each in values])
+
+
+def address_of(searcher: Any, field: str, value: str) -> Any:
+    """Return the address of a record of which a field is the value, or None."""
+    hits = searcher.search(exactly(field, [value]), 1, count=False).hits
+    return hits[0][1] if hits else None
+
+
+def position_in(searcher: Any) -> int | None:
+    """Return the last change of the catalogue that an index has followed, if it has any."""
+    address = address_of(searcher, "kind", "position")
+    return searcher.doc(address)["position"][0] if address else None
 
 
 def _only(query: Any, field: str, values: Sequence[str]) -> Any:

@@ -73,12 +73,12 @@ def column_heads(text: str, at: int) -> Span | None:
 
     It ends where a paragraph stands between, or `MOST_ROWS` lines above.
     """
-    above = list(islice(_lines(text, at), MOST_ROWS + _ABOVE))
-    for number, span in enumerate(above[:MOST_ROWS]):
+    above = _lines(text, at)
+    for span in islice(above, MOST_ROWS):
         line = text[span.start : span.end]
         if periods(line):
             start = span.start
-            for over in above[number + 1 : number + 1 + _ABOVE]:
+            for over in islice(above, _ABOVE):
                 if not _belongs(text[over.start : over.end]):
                     break
                 start = over.start

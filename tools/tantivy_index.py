@@ -30,7 +30,17 @@ import tantivy
 from storage.errors import Unavailable
 from tools.index import ANY, Hit, IndexedDocument
 from tools.profiles import Wanted
-from tools.search import View, analyzer, exactly, likely, open_view, records, schema, search
+from tools.search import (
+    View,
+    address_of,
+    analyzer,
+    likely,
+    open_view,
+    position_in,
+    records,
+    schema,
+    search,
+)
 
 _VERSION: Final = 5
 """Goes up when the same pages would be indexed differently, or their cards made differently."""
@@ -60,11 +70,11 @@ class TantivyIndex:
     @property
     def position(self) -> int | None:
         """See `PassageIndex.position`."""
-        return _position(self._now().searcher)
+        return self._now().position
 
     def holds(self, sha256: str) -> bool:
         """See `PassageIndex.holds`."""
-        return bool(_found(self._now().searcher, "sha256", sha256))
+        return bool(address_of(self._now().searcher, "sha256", sha256))
 
     def mentions(self, document_id: str) -> bool:
         """See `PassageIndex.mentions`. What was deleted counts until its segment is merged."""
@@ -80,7 +90,7 @@ class TantivyIndex:
         """See `PassageIndex.add`. Documents are taken one by one, and none is kept in memory."""
         with self._writer() as (writer, view):
             # Another process may have done it meanwhile, or have had to begin anew.
-            reached = _position(view.searcher)
+            reached = view.position
             if position is not None and reached is not None and reached >= position:
                 return
             if since is not None and (reached is None or reached < since):
@@ -143,9 +153,9 @@ class TantivyIndex:
         try:
             with suppress(ValueError, OSError):
                 fill(folder)
-                given = _position(_open(folder)[1])
+                given = position_in(_open(folder)[1])
                 with self._held() as (_, view):
-                    here = _position(view.searcher)
+                    here = view.position
                     if given is not None and (here is None or given > here):
                         self._switch(folder)
                         return True
@@ -315,17 +325,6 @@ def _open(folder: Path) -> tuple[Any, Any]:
 
 def _document(record: dict[str, Any]) -> Any:
     return tantivy.Document.from_dict(record, schema())
-
-
-def _found(searcher: Any, field: str, value: str) -> Any:
-    """Return the address of a record of which a field is the value, or None."""
-    hits = searcher.search(exactly(field, [value]), 1, count=False).hits
-    return hits[0][1] if hits else None
-
-
-def _position(searcher: Any) -> int | None:
-    address = _found(searcher, "kind", "position")
-    return searcher.doc(address)["position"][0] if address else None
 
 
 def _end(writer: Any) -> None:
