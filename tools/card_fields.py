@@ -36,16 +36,23 @@ _FIELD: Final = re.compile(
 _IS_DATE: Final = re.compile(rf"(?:{_DATED})", re.IGNORECASE)
 _IS_TITLE: Final = re.compile(rf"(?:{_TITLED})", re.IGNORECASE)
 
+_HOW: Final = (
+    r"no\b\.?|nos\b\.?|number|num\b\.?|id\b|identification(?:\s+(?:no\b\.?|number))?|code|key"
+)
+_VALUE: Final = r"(?P<value>(?=[A-Z0-9./_-]*\d)[A-Z0-9][A-Z0-9./_-]{2,30})"
 _NUMBERED: Final = re.compile(
     r"\b(?P<label>(?:[A-Z][\w&]*\s+)?(?:agreement|contract|policy|invoice|(?:purchase\s+)?order|account"
     r"|claim|reference|ref|our\s+ref|file|case|project|docket|document|certificate|registration|loan"
     r"|permit|licen[cs]e|matter|customer|quot(?:e|ation)|tender|bid|grant|lease|company|tax|report"
     r"|commission\s+file|CIK|LEI|ISIN|CUSIP|VAT|EIN|D-?U-?N-?S|PO|RFP))"
-    r"(?:\s+(?P<how>no\b\.?|nos\b\.?|number|num\b\.?|id\b|identification(?:\s+(?:no\b\.?|number))?|code|key)"
-    r"\s*[:#]?|\s*(?P<sign>[:#]|№))\s*"
-    r"(?P<value>(?=[A-Z0-9./_-]*\d)[A-Z0-9][A-Z0-9./_-]{2,30})",
+    rf"(?:\s+(?P<how>{_HOW})\s*[:#]?|\s*[:#№])\s*{_VALUE}",
     re.IGNORECASE,
 )
+# What such a number has behind its label. It is rare, and soon found.
+_BEHIND: Final = re.compile(rf"(?=[nick:#№])(?:(?:{_HOW})\s*[:#]?|[:#№])\s*{_VALUE}", re.IGNORECASE)
+_BEGINS: Final = re.compile(r"\b(?=\w)")
+_LONGEST_LABEL: Final = 5
+"""Words before what `_BEHIND` finds that a label may have, and more."""
 _MOST_NUMBERS: Final = 12
 _DIGITS: Final = re.compile(r"\d")
 _MAIL: Final = re.compile(r"<?([\w.+-]+@[\w-]+(?:\.[\w-]+)+)>?")
@@ -117,7 +124,7 @@ def _listed(field: Field) -> Iterator[tuple[int, int]]:
 def identifiers(text: Part) -> Iterator[Stated]:
     """Yield the numbers by which the document, or one who made it, is known."""
     count = 0
-    for match in _NUMBERED.finditer(text.text):
+    for match in _numbered(text.text):
         value = match["value"].rstrip("./-_")
         # "Section 3 of the Agreement: 2019": a year, or a small figure, is no number of anything.
         if len(_DIGITS.findall(value)) < 2 or re.fullmatch(
@@ -130,3 +137,18 @@ def identifiers(text: Part) -> Iterator[Stated]:
         if stated and count < _MOST_NUMBERS:
             count += 1
             yield stated
+
+
+def _numbered(text: str) -> Iterator[re.Match[str]]:
+    """Yield all that `_NUMBERED` finds, which is tried only where a number with a sign follows."""
+    end = at = 0
+    while behind := _BEHIND.search(text, at):
+        at = behind.start()
+        words = text[end:at].rsplit(maxsplit=_LONGEST_LABEL)
+        begin = end + len(words[0]) if len(words) > _LONGEST_LABEL else end
+        places = (found.start() for found in _BEGINS.finditer(text, begin, at))
+        match = next(filter(None, (_NUMBERED.match(text, place) for place in places)), None)
+        if match:
+            yield match
+            end = match.end()
+        at = match.end() if match else at + 1

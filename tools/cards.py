@@ -39,6 +39,9 @@ _RESULTS: Final = re.compile(
     r"(?P<who>\S[^\n]{1,80}?)\s+(?:Reports?|Announces?|REPORTS?|ANNOUNCES?)\s+[^\n]*\b"
     r"(?i:results|earnings|sales|revenues?)\b"
 )
+_ANNOUNCED: Final = re.compile(
+    r"(?:Report|Announce|REPORT|ANNOUNCE)[sS]?\s+[^\n]*\b(?i:results|earnings|sales|revenues?)\b"
+)
 
 
 def make_card(pages: Sequence[Page]) -> Card:
@@ -47,9 +50,10 @@ def make_card(pages: Sequence[Page]) -> Card:
     found = [*card_fields.fields(first)]
     filed = filing(pages)
     mail = card_fields.is_mail(found)
+    release = _release(first)
     title = _title(first, found, filed, pages, mail=mail)
-    sorts = _kinds(first, title, filed, mail=mail)
-    between = _parties(first, found, filed, mail=mail)
+    sorts = _kinds(first, title, filed, release, mail=mail)
+    between = _parties(first, found, filed, release, mail=mail)
     repeated = running(pages)
     return Card(
         title=title,
@@ -139,12 +143,27 @@ def _heading(first: Part) -> Stated | None:
     return None
 
 
-def _kinds(first: Part, title: Stated | None, filed: Filing, *, mail: bool) -> list[Stated]:
+def _release(first: Part) -> re.Match[str] | None:
+    """Return the headline of a release of results, and who releases them."""
+    # Looked for at every sign of a text, the headline takes long; its end is soon found.
+    return (
+        _RESULTS.search(first.text, 0, 2_000) if _ANNOUNCED.search(first.text, 0, 2_000) else None
+    )
+
+
+def _kinds(
+    first: Part,
+    title: Stated | None,
+    filed: Filing,
+    release: re.Match[str] | None,
+    *,
+    mail: bool,
+) -> list[Stated]:
     found: list[Stated | None] = [*filed.forms]
     if mail:
         start, end, _ = next(iter(first.lines(1)))
         found.append(first.stated(start, end, kinds.MAIL, called=kinds.MAIL_CALLED))
-    if release := _RESULTS.search(first.text, 0, 2_000):
+    if release:
         called = ("earnings release", "press release")
         found.append(
             first.stated(release.start(), release.end(), "earnings release", called=called)
@@ -169,7 +188,12 @@ def _kind_of(title: Stated) -> str:
 
 
 def _parties(
-    first: Part, found: list[card_fields.Field], filed: Filing, *, mail: bool
+    first: Part,
+    found: list[card_fields.Field],
+    filed: Filing,
+    release: re.Match[str] | None,
+    *,
+    mail: bool,
 ) -> list[Stated]:
     if filed.forms:
         covers = [filed.cover] if filed.cover else []
@@ -177,7 +201,6 @@ def _parties(
     named = [*card_fields.persons(first, found)]
     if mail:
         return _distinct(named)
-    release = _RESULTS.search(first.text, 0, 2_000)
     if release:
         who = names.plain(release["who"])
         return _distinct(

@@ -41,7 +41,7 @@ MAIL_CALLED: Final = ("email", "e-mail", "message")
 
 _FORM: Final = "|".join(sorted(FORMS, key=len, reverse=True)).replace("-", "[-‐–—]?")
 FORM: Final = re.compile(
-    rf"(?:^|(?<=[\s(]))(?:FORM|Form)\s*(?P<form>{_FORM})"
+    rf"F(?<![^\s(]F)(?:ORM|orm)\s*(?P<form>{_FORM})"
     r"(?P<amended>\s?/\s?A\b)?(?![\w-])"
 )
 

@@ -25,8 +25,14 @@ SPELLED_DAY: Final = (
     r"|eleventh|twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth"
     r"|thirty[\s-]first)"
 )
+# What a date begins with. Told first, it keeps the patterns of dates from being tried everywhere.
+_DATE_BEGINS: Final = (
+    r"(?:(?=[_\[])|\b(?=[\djfmasondte])"
+    r"(?=\d|jan|feb|ma[ry]|apr|ju[nl]|aug|sep|oct|nov|dec|t[ehw]|f[io]|se|si|e[il]|ni))"
+)
 DATE: Final = re.compile(
     rf"""
+    {_DATE_BEGINS}(?:
       \b{MONTH}\s+(?:\d{{1,2}}\b{_ORDINAL}?|\d{{1,2}}{_ORDINAL}|{_BLANK})\s*,?\s*(?:\d{{4}}|{_BLANK})
     | (?:\b(?:\d{{1,2}}{_ORDINAL}?|{SPELLED_DAY})|{_BLANK})\s+day\s+of\s+(?:{MONTH}|{_BLANK})
         (?:\s*,?\s*(?:\d{{4}}|{_BLANK}))?(?:,\s+in\s+the\s+year\s+(?:\d{{4}}|{_BLANK}))?
@@ -34,6 +40,7 @@ DATE: Final = re.compile(
     | \b\d{{1,2}}([/.-])\d{{1,2}}\1(?:\d{{4}}|\d{{2}})\b
     | \b\d{{4}}-\d{{2}}-\d{{2}}\b
     | \b{MONTH}\s+\d{{4}}\b
+    )
     """,
     re.VERBOSE | re.IGNORECASE,
 )

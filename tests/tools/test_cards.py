@@ -165,6 +165,32 @@ def test_a_policy_says_its_number_owner_and_day() -> None:
     assert values(made.organisations) == ["Linnoway Instruments, Inc."]
 
 
+@pytest.mark.parametrize(
+    ("text", "what", "value"),
+    [
+        ("Our Purchase Order No. 4711-A of today", "our purchase order no", "4711-A"),
+        ("see invoice: INV/2019/7", "see invoice", "INV/2019/7"),
+        (
+            "The Tax\nIdentification Number: 12-3456789.",
+            "the tax identification number",
+            "12-3456789",
+        ),
+        ("Lease 12 months; certificate no. 9 of the file #88/2", "the file", "88/2"),
+    ],
+)
+def test_a_number_is_known_by_its_label(text: str, what: str, value: str) -> None:
+    assert [(i.what, i.value) for i in card(text).identifiers] == [(what, value)]
+
+
+def test_numbers_in_a_row_have_each_its_label() -> None:
+    found = card("Policy No. HR-012 claim no: 55-1 order code 7 account id 998").identifiers
+    assert [(i.what, i.value) for i in found] == [
+        ("policy no", "HR-012"),
+        ("claim no", "55-1"),
+        ("account id", "998"),
+    ]
+
+
 def test_what_says_nothing_of_itself_has_an_empty_card() -> None:
     assert card("the cat sat on the mat and looked at the rain for a while") == Card()
     assert card() == card("", " \n ") == Card()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.openings import document_dates, parties
+from tools.openings import DATE, document_dates, parties
 from tools.values import iso_date, party_names
 
 NUMBERED = """\
@@ -85,3 +85,25 @@ SIGNED = "IN WITNESS WHEREOF the parties sign.\nBy: /s/ Ann Lee\nDate: March 14,
 def test_the_date_of_another_thing_is_not_that_of_the_document(texts: list[str], day: str) -> None:
     first = document_dates(texts, [number == 0 for number in range(len(texts))])[0]
     assert str(iso_date(texts[first.text][first.span.start : first.span.end])) == day
+
+
+MONTHS = "January February March April May June July August September October November December"
+DAYS = """
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
+    fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth
+    twenty-first thirty-first
+"""
+BLANKS = ["____ day of ____ 2019", "[__] day of May, 2019", "[●] day of May 2019"]
+DATES = [
+    *(f"{month} 3rd, 2019" for month in MONTHS.split()),
+    *(f"{month[:3]}. 3, 2019" for month in MONTHS.upper().split()),
+    *(f"{month.lower()} 2019" for month in MONTHS.split()),
+    *(f"{day} day of May, 2019" for day in DAYS.split()),
+    *("3 May 2019", "3rd of May, 2019", "3/5/2019", "3.5.19", "2019-05-03"),
+    *BLANKS,
+]
+
+
+@pytest.mark.parametrize("date", DATES)
+def test_a_date_is_found_whatever_it_begins_with(date: str) -> None:
+    assert [m[0] for m in DATE.finditer(f"It is made\non ({date}) and")] == [date]
