@@ -44,9 +44,7 @@ from tools.parsers.child import serve
 serve(read, parent=int(sys.argv[2]), seconds=float(sys.argv[3]), memory=int(sys.argv[4]))
 """
 _READ = """
-import pypdfium2, selectolax.lexbor
-import tools.parsers.delimited, tools.parsers.docx, tools.parsers.eml, tools.parsers.html
-import tools.parsers.pdf, tools.parsers.pptx, tools.parsers.text
+import tools.parsers.pdf
 from tools.intake import take_in as read
 """
 
