@@ -13,7 +13,7 @@ from typing import Final
 from rich.progress import track
 
 from graph import Orchestrator
-from scripts import printing
+from scripts import allocation, printing
 from storage.errors import AffidavitError, NotFound
 from storage.sources import Source, sources
 from tools.library import Added
@@ -53,6 +53,7 @@ def add_all(
         except AffidavitError as error:
             return str(error)
 
+    allocation.hold_little()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         work = _indexed(desk, pool.map(add, found))
         ended = list(track(work, "Adding", len(found), console=printing.err, transient=True))
@@ -69,4 +70,9 @@ def _indexed(desk: Orchestrator, ended: Iterable[Added | str]) -> Iterator[Added
         for number, each in enumerate(ended, 1):
             yield each
             if number % _BATCH == 0 and (indexing is None or indexing.done()):
-                indexing = indexer.submit(desk.documents.index)
+                indexing = indexer.submit(_index, desk)
+
+
+def _index(desk: Orchestrator) -> None:
+    desk.documents.index()
+    allocation.give_back()
