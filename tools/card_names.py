@@ -24,8 +24,10 @@ _STRONG: Final = (
 """Legal forms, which end a name wherever it stands."""
 _WEAK: Final = "Company|Co\\.|Bank|Association|Partnership|University|Foundation|Trust|Fund|Group"
 """Words that end a name where it stands alone on its line."""
+# It begins with a sign that is soon found, and goes on only before what a form may begin with.
 _FORM: Final = re.compile(
-    rf"(?<=[\w)])[,.]?\s+(?:(?P<strong>{_STRONG})|{_WEAK}|{_WEAK.upper()})(?![\w-])\.?"
+    r"[\s,.](?<=[\w)][\s,.])(?:(?<=\s)\s*|(?<=[,.])\s+)(?=[A-Zp])"
+    rf"(?:(?P<strong>{_STRONG})|{_WEAK}|{_WEAK.upper()})(?![\w-])\.?"
 )
 _WORD: Final = r"(?:[A-Z0-9(“\"]|[a-z]-?[A-Z]|e-[a-z])[\w&'’().@-]*"
 _LEFT: Final = re.compile(rf"(?:{_WORD},?\s+(?:(?:of|and|the|de|&|for)\s+)?){{0,7}}{_WORD}$")

@@ -22,7 +22,7 @@ _SIGNED_PAGES: Final = 60
 _SIGNED_CHARS: Final = 3_000
 _LINE: Final = re.compile(r"\S(?:[^\n]*\S)?")
 _FIGURES: Final = re.compile(r"\d+")
-_SIGNED: Final = re.compile(r"IN WITNESS WHEREOF|In witness whereof|/s/|\bBy:")
+_SIGNED: Final = re.compile(r"IN WITNESS WHEREOF|In witness whereof|/s/|By:(?<=\bBy:)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tools.passages import Span, is_heading, sentences
+from tools.passages import Span, is_heading, sentence_at
 
 MONTH: Final = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
@@ -136,7 +136,9 @@ def _date_score(text: str, match: re.Match[str], opens: bool) -> float:
 
 # --- Those between whom something is made
 
-_BETWEEN: Final = re.compile(r"\b(?:by\s+and\s+)?(?:between|among(?:st)?)\b:?\s*", re.IGNORECASE)
+_BETWEEN: Final = re.compile(
+    r"\b(?=[ab])(?:by\s+and\s+)?(?:between|among(?:st)?)\b:?\s*", re.IGNORECASE
+)
 _BY: Final = re.compile(r"\b(?:entered\s+into|made)\s+by\b", re.IGNORECASE)
 _NAME_FOLLOWS: Final = re.compile(
     r"[\s:,]*(?:the\s+|\(\d\)\s*)?(?:[A-Z“\"(]|[a-z]-?[A-Z]|[a-z]-[a-z])"
@@ -226,7 +228,8 @@ def _with_roles(text: str) -> list[Party]:
 def _parties_after(text: str, start: int) -> list[Party]:
     body = _BODY.search(text, start)
     end = min(body.start() if body else len(text), start + 1800)
-    stop = min(end, next((s.end for s in sentences(text) if s.start <= start < s.end), end))
+    sentence = sentence_at(text, start)
+    stop = min(end, sentence.end) if sentence else end
     found = list(_called(text, start, stop))
     if len(found) < 2:
         found = list(_called(text, start, end))

@@ -34,7 +34,7 @@ def test_many_threads_share_few_heaps() -> None:
 
 def _heaps(first: str) -> int:
     program = _HEAPS.format(first=first)
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)  # noqa: S603
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     return ran.stdout.count(b"<heap nr=")
 
 

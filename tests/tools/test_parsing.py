@@ -295,6 +295,12 @@ class TestDamagedPdf:
         assert "on page 2 its text is corrupt" in damaged.reason
         assert damaged.pages[0].text.split("\n") == LEASE[0]
 
+    def test_of_several_losses_the_first_on_the_page_is_named(self) -> None:
+        """Each time the same one, in whichever process it is read."""
+        calls = ["/F99 9 Tf", *(f"/Part{number} Do" for number in range(20))]
+        damaged = parse(pdf(draw=lambda canvas: canvas._code.extend(calls)), "lease.pdf")
+        assert "a font that it uses is missing" in damaged.reason
+
     def test_what_stands_where_the_text_of_a_page_should_is_found(self) -> None:
         """Text that is not packed has no checksum; an object in its midst ends it for a reader."""
         data = pdf(pageCompression=0)

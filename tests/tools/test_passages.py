@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.passages import MOST, Span, blocks, is_heading, passages, sentences
+from tools.passages import MOST, Span, blocks, is_heading, passages, sentence_at, sentences
 
 LEASE = """LEASE AGREEMENT
 
@@ -46,6 +46,12 @@ def test_sentences_hold_all_that_is_not_blank_once_and_in_order(page: str) -> No
     spans = sentences(page)
     assert all(a.end <= b.start for a, b in pairwise(spans))
     assert "".join("".join(t.split()) for t in texts(page, spans)) == "".join(page.split())
+
+
+@given(pages, st.integers(0, 3_000))
+def test_a_character_stands_in_the_sentence_that_holds_it(page: str, at: int) -> None:
+    holding = [span for span in sentences(page) if span.start <= at < span.end]
+    assert sentence_at(page, at) == next(iter(holding), None)
 
 
 def test_sentences_end_at_full_stops_and_not_at_abbreviations() -> None:

@@ -305,6 +305,8 @@ def _text(page: pypdfium2.PdfPage) -> str:
 
 
 def _mostly_unreadable(text: str) -> bool:
+    if text.isascii():
+        return False
     strange = len(_UNREADABLE.findall(text))
     return strange > 5 and strange > _STRANGE * len("".join(text.split()))
 

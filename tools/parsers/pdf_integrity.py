@@ -86,11 +86,12 @@ class _Outside(Walk):
 
     def calls(self, contents: bytes, *known: Value) -> Iterable[tuple[bytes, bytes]]:
         """Any of the fonts and forms may be called, as far as one can tell."""
-        return {
+        named = [
             (name, operator)
             for operator, each in zip((b"Tf", b""), known, strict=True)
             for name in (each if isinstance(each, dict) else ())
-        } | set(super().calls(contents))
+        ]
+        return dict.fromkeys([*named, *super().calls(contents)])
 
     def strays(self) -> None:
         pass

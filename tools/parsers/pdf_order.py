@@ -23,6 +23,8 @@ def in_order(textpage: pypdfium2.PdfTextPage, text: str) -> list[list[Stretch]]:
 
     Where there is nothing to move, all of the text is one.
     """
+    if not _NUMBER.fullmatch(text.partition("\r\n")[0].strip()):
+        return [[(0, len(text))]]
     lines = text.split("\r\n")
     count = next((at for at, line in enumerate(lines) if not _NUMBER.fullmatch(line.strip())), 0)
     if (

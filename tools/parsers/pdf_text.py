@@ -46,11 +46,15 @@ def _runs_downwards(textpage: pypdfium2.PdfTextPage, rotation: int) -> bool:
     """Whether most of a page is turned clockwise, by a quarter, as it is shown."""
     count, raw = textpage.count_chars(), textpage.raw
     drawn = downwards = 0
-    for index in range(0, count, count // _LOOKED_AT + 1):
+    looked_at = range(0, count, count // _LOOKED_AT + 1)
+    angles = [math.degrees(pdfium.FPDFText_GetCharAngle(raw, index)) for index in looked_at]
+    turned = [abs((angle + rotation) % 360 - 90) < _ASKEW for angle in angles]
+    if not any(turned):  # as on nearly all pages
+        return False
+    for index, is_turned in zip(looked_at, turned, strict=True):
         if pdfium.FPDFText_IsGenerated(raw, index) == 0:
             drawn += 1
-            turned = math.degrees(pdfium.FPDFText_GetCharAngle(raw, index)) + rotation
-            downwards += abs(turned % 360 - 90) < _ASKEW
+            downwards += is_turned
     return downwards > drawn / 2
 
 

@@ -260,8 +260,8 @@ class Walk:
                 self._named(forms, name, "a part", self._form)
 
     def calls(self, contents: bytes, *_: Value) -> Iterable[tuple[bytes, bytes]]:
-        """The names that contents call, and by which operator: b"Tf" for a font."""
-        return set(_USED.findall(contents))
+        """The names that contents call, in order, and by which operator: b"Tf" for a font."""
+        return dict.fromkeys(_USED.findall(contents))
 
     def _named(self, known: Value, name: bytes, what: str, check: Callable[[Value], None]) -> None:
         value = known.get(Name(name)) if isinstance(known, dict) else None
