@@ -1,12 +1,14 @@
 """A table as a workbook (XLSX): a sheet of values, each with its state, and a sheet of citations.
 
-A state is a word and a colour. A cell links to its citations, and has them in its comment.
+A state is a word and a colour. A cell links to its citations, and has them in its comment; a column
+in which people corrected a cell is followed by one of what they say.
 """
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Final
 
 from openpyxl import Workbook
@@ -45,53 +47,75 @@ _FIRST_DAY: Final = "1900-03-01"
 """Workbooks have no days before 1900, and one too many in its February."""
 _QUOTES: Final = "Citations"
 _CITED: Final = (
-    *("Document", "Field", "Value", "State", "Page", "Quote"),
-    *("Start", "End", "SHA-256"),
+    *("Document", "Field", "Value", "State", "Place", "Quote"),
+    *("Page", "Start", "End", "SHA-256"),
 )
+_CORRECTED: Final = "9C5700"
+_WIDE, _NARROW, _NAME = 30, 16, 40
+"""Widths of a column, in characters."""
 
 
 def workbook(table: Extraction, corrections: Sequence[Correction]) -> bytes:
     """Return a table as a workbook: a sheet of values with their states, and one of citations."""
     said = last_of(corrections)
+    corrected = {field for _, field in said}
+    titles = [_titles(column, corrected) for column in table.columns]
     book = Workbook()
     book.remove(book.worksheets[0])
     values, quotes = book.create_sheet("Table"), book.create_sheet(_QUOTES)
-    heads = ["Document", "Status", *(head for c in table.columns for head in _titles(c))]
-    _heads(values, distinct(heads))
+    _heads(values, distinct(["Document", "Status", *chain(*titles)]))
     _heads(quotes, _CITED)
     cited = links = 0
     for number, row in enumerate(table.rows, 2):
         _put(values.cell(number, 1), row.document)
         _put(values.cell(number, 2), f"{row.status}: {row.reason}" if row.reason else row.status)
-        for place, column in enumerate(table.columns):
+        place = 3
+        for column, heads in zip(table.columns, titles, strict=True):
             cell = row.cells[column.name]
-            at, state = (values.cell(number, 3 + 2 * place + n) for n in (0, 1))
-            _cell(at, column, cell, said.get((row.document_id, column.name)))
+            correction = said.get((row.document_id, column.name))
+            at, state = (values.cell(number, place + n) for n in (0, 1))
+            _cell(at, column, cell, correction)
             _put(state, STATES[cell.state])
-            state.fill = PatternFill("solid", fgColor=_FILLS[cell.state])
+            state.fill = _fill(cell)
             if cell.citations and links < _MOST_LINKS and cited < _MOST_ROWS - 2:
-                location = f"'{_QUOTES}'!A{cited + 2}"
-                at.hyperlink = Hyperlink(at.coordinate, location=location)
-                links += 1
+                _link(cited + 2, at, state)
+                links += 2
+            if correction:
+                _put(values.cell(number, place + 2), corrected_to(correction))
+                values.cell(number, place + 2).font = Font(italic=True, color=_CORRECTED)
+            place += len(heads)
             for citation in cell.citations[: _MOST_ROWS - 2 - cited]:
                 cited += 1  # counted here: the sheet would go through its cells for it
                 _cite(quotes, cited + 1, column, cell, citation)
     if cited == _MOST_ROWS - 2:
         _put(quotes.cell(_MOST_ROWS, 1), _MORE)
-    _widen(values, (40, 16, *(30, 16) * len(table.columns)))
-    _widen(quotes, (40, 24, 30, 16, 8, 90, 9, 9, 20))
+    widths = (_WIDE, _NARROW, _WIDE)
+    _finish(values, (_NAME, _NARROW, *chain(*(widths[: len(heads)] for heads in titles))))
+    _finish(quotes, (_NAME, 24, _WIDE, _NARROW, 24, 90, 8, 9, 9, 20))
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
 
 
-def _titles(column: Column) -> tuple[str, str]:
-    return column.name, f"{column.name} (state)"
+def _titles(column: Column, corrected: Container[str]) -> tuple[str, ...]:
+    more = (f"{column.name} (corrected)",) if column.name in corrected else ()
+    return column.name, f"{column.name} (state)", *more
 
 
-def _widen(sheet: Worksheet, widths: Sequence[int]) -> None:
+def _fill(cell: Cell) -> PatternFill:
+    return PatternFill("solid", fgColor=_FILLS[cell.state])
+
+
+def _finish(sheet: Worksheet, widths: Sequence[int]) -> None:
+    """Have a sheet read well: each text from the top of its cell on, and rows to choose from."""
     for place, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(place)].width = width
+    from_the_top = Alignment(wrap_text=True, vertical="top")
+    for line in sheet.iter_rows():
+        for at in line:
+            at.alignment = from_the_top
+    sheet.freeze_panes = "B2"
+    sheet.auto_filter.ref = sheet.dimensions
 
 
 def _heads(sheet: Worksheet, heads: Sequence[str]) -> None:
@@ -99,7 +123,13 @@ def _heads(sheet: Worksheet, heads: Sequence[str]) -> None:
         at = sheet.cell(1, place)
         _put(at, head)
         at.font = Font(bold=True)
-    sheet.freeze_panes = "B2"
+
+
+def _link(line: int, *cells: Field) -> None:
+    """Link to a line of the citations; for an empty cell, readers would show where it leads to."""
+    for at in cells:
+        if at.value is not None:
+            at.hyperlink = Hyperlink(at.coordinate, location=f"'{_QUOTES}'!A{line}")
 
 
 def _cell(at: Field, column: Column, cell: Cell, correction: Correction | None) -> None:
@@ -109,23 +139,23 @@ def _cell(at: Field, column: Column, cell: Cell, correction: Correction | None) 
         at.number_format = "yyyy-mm-dd"
     else:
         _put(at, plain(cell.value))
-    at.fill = PatternFill("solid", fgColor=_FILLS[cell.state])
-    at.alignment = Alignment(wrap_text=True, vertical="top")
-    notes = [f"Page {c.page}: “{' '.join(c.quote.split())}”" for c in cell.citations]
-    notes += [cell.note] if cell.note else []
+    at.fill = _fill(cell)
+    notes = [cell.note] if cell.note else []
+    notes += [f"{c.place}: “{' '.join(c.quote.split())}”" for c in cell.citations]
     if correction:
         when = datetime.fromtimestamp(correction.created_at, UTC).date()
         text = f"Corrected by {correction.created_by}, {when}: {corrected_to(correction)}"
         notes = [f"{text}. {correction.comment}".strip(), *notes]
-        at.font = Font(italic=True, color="9C5700")
     if notes:
-        at.comment = Comment(_storable("\n".join(notes))[:_NOTE_CHARS], "Affidavit", 160, 360)
+        text = _storable("\n".join(notes))
+        text = text if len(text) <= _NOTE_CHARS else f"{text[: _NOTE_CHARS - 1]}…"
+        at.comment = Comment(text, "Affidavit", 160, 360)
 
 
 def _cite(sheet: Worksheet, number: int, column: Column, cell: Cell, citation: Citation) -> None:
     line = [
-        *(citation.document, column.name, plain(cell.value), STATES[cell.state], citation.page),
-        *(citation.quote, citation.start, citation.end, citation.sha256),
+        *(citation.document, column.name, plain(cell.value), STATES[cell.state], citation.place),
+        *(citation.quote, citation.page, citation.start, citation.end, citation.sha256),
     ]
     for place, value in enumerate(line, 1):
         _put(sheet.cell(number, place), value)
@@ -135,6 +165,8 @@ def _put(at: Field, value: float | str) -> None:
     """Store a value; a text stays one, whatever it begins with."""
     if not isinstance(value, str):
         at.value = value
+        return
+    if not value:
         return
     at.value = _cut(_storable(value))
     at.data_type = "s"

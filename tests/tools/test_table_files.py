@@ -16,6 +16,7 @@ LAW = Citation(
     document="lease.pdf",
     sha256="a" * 64,
     page=2,
+    locator="sheet Terms, B7",
     start=10,
     end=27,
     quote="the laws\nof Ohio",
@@ -73,7 +74,7 @@ def test_csv_has_a_value_a_state_a_place_and_a_quote_for_each_cell() -> None:
     first, second = rows_of(TABLE)
     assert first["law"] == "Ohio"
     assert first["law (state)"] == "found"
-    assert first["law (place)"] == "page 2"
+    assert first["law (place)"] == "sheet Terms, B7"
     assert first["law (quote)"] == "the laws of Ohio"
     assert first["parties"] == "Acme; Bolt"
     assert (first["rent"], first["renews"]) == ("-4200.5", "true")
@@ -123,14 +124,26 @@ def test_a_workbook_shows_states_in_words_and_colours_and_leads_to_the_quotes() 
     assert (law.value, state.value) == ("Ohio", "found")
     assert made.value in (datetime(2024, 3, 1), date(2024, 3, 1))
     assert law.fill.fgColor.rgb != values["G2"].fill.fgColor.rgb  # found, and uncertain
-    assert "Page 2: “the laws of Ohio”" in law.comment.text
+    assert "sheet Terms, B7: “the laws of Ohio”" in law.comment.text
     assert "Whose?" in values["G2"].comment.text
     assert law.hyperlink.location == "'Citations'!A2"
     assert [each.value for each in quotes[2]][:6] == [
-        *("lease.pdf", "law", "Ohio", "found", 2),
+        *("lease.pdf", "law", "Ohio", "found", "sheet Terms, B7"),
         "the laws\nof Ohio",
     ]
     assert values["B3"].value == "locked: It has a password."
+
+
+def test_a_cell_without_a_value_is_empty_and_leads_to_its_quote() -> None:
+    cell = Cell(state="uncertain", citations=[LAW], note="Which state?")
+    row = Row(document_id="d-1", document="lease.pdf", status="ready", cells={"law": cell})
+    table = Extraction(columns=[Column(name="law")], rows=[row])
+    values = load_workbook(io.BytesIO(table_file("xlsx", table)))["Table"]
+    law, state = values["C2"], values["D2"]
+    assert law.value is None
+    assert (state.value, state.hyperlink.location) == ("uncertain", "'Citations'!A2")
+    assert law.comment.text == "Which state?\nsheet Terms, B7: “the laws of Ohio”"
+    assert values.auto_filter.ref == "A1:D2"
 
 
 def test_a_correction_stands_beside_what_was_extracted() -> None:
@@ -145,9 +158,11 @@ def test_a_correction_stands_beside_what_was_extracted() -> None:
     assert cell["value"] == "Ohio"
     kept = cell["correction"]
     assert (kept["value"], kept["created_by"], kept["created_at"]) == ("Utah", "ann", 1_800_000_000)
-    law = load_workbook(io.BytesIO(table_file("xlsx", TABLE, [FIXED])))["Table"]["C2"]
-    assert law.value == "Ohio"
-    assert law.comment.text.startswith("Corrected by ann, 2027-01-15: Utah.")
+    values = load_workbook(io.BytesIO(table_file("xlsx", TABLE, [FIXED])))["Table"]
+    assert [each.value for each in values[1]][2:5] == ["law", "law (state)", "law (corrected)"]
+    assert [each.value for each in values[2]][2:5] == ["Ohio", "found", "Utah"]
+    assert values["C2"].comment.text.startswith("Corrected by ann, 2027-01-15: Utah.")
+    assert [each.value for each in values[1]][5] == "made"
     none = FIXED.model_copy(update={"value": None})
     assert rows_of(TABLE, FIXED, none)[0]["law (corrected)"] == "not in document"
 
