@@ -125,7 +125,7 @@ def _details(desk: Orchestrator, run: Run) -> None:
         tag("p", "Run ", tag("code", run.id), " by ", run.created_by, *forked, cls="aff-quiet"),
     )
     _actions(desk, run)
-    with st.container(width=760):
+    with st.container(width="stretch" if run.table else 760):
         _outcome(run)
     st.subheader("What happened", anchor=False)
     _timeline(list(desk.runs.events(run.id, follow=False)))

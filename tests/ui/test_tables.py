@@ -1,10 +1,13 @@
 """A table on the page of runs: states in words, pages behind cells, corrections beside them."""
 
+import re
 from typing import Any
+
+import pytest
 
 from graph import Orchestrator
 from storage.records import Document
-from ui import tables
+from ui import evidence, tables
 
 SCHEMA = {
     "type": "object",
@@ -15,9 +18,7 @@ SCHEMA = {
 }
 
 
-def test_a_cell_opens_its_page_and_is_corrected(
-    desk: Orchestrator, pages: Any, lease: Document
-) -> None:
+def test_a_cell_opens_its_page(desk: Orchestrator, pages: Any, lease: Document) -> None:
     run = desk.extract(SCHEMA, documents=[lease.id])
     at = pages.open("runs.py", run=run.id)
     said = pages.text(at)
@@ -29,18 +30,32 @@ def test_a_cell_opens_its_page_and_is_corrected(
     assert list(grid["deposit"]) == ["12000"]
     assert list(grid["arbitration"]) == ["Not in the document"]
 
-    opened = pages.text(pages.press(at, key=f"cell-1-runs-{run.id}"))
-    assert "The security deposit amounts to 12,000 euros" in opened
+    at = pages.press(at, "Open the cell")
+    assert "The security deposit amounts to 12,000 euros" in pages.text(at)
     assert ("mark", "aff-quote") in {(name, attrs.get("id")) for name, attrs in pages.tags(at)}
 
+
+def test_a_cell_is_corrected_beside_what_was_extracted(
+    desk: Orchestrator, pages: Any, lease: Document
+) -> None:
+    run = desk.extract(SCHEMA, documents=[lease.id])
     at = pages.open("runs.py", run=run.id)
     at.selectbox(key=f"column-runs-{run.id}").set_value(1)
     pages.run(at)
+    at = pages.press(at, "Open the cell")
+    assert "It was read in full, and does not say it." in pages.text(at)
     at.text_input[0].set_value("perhaps")
-    assert "neither true nor false" in pages.text(pages.press(at, "Keep the correction"))
+    pages.press(at, "Keep the correction")
+    assert desk.feedback.corrections(run.id) == []
+    at = pages.press(at, "Open the cell")
+    assert "neither true nor false" in pages.text(at)
     at.text_input[0].set_value("yes")
     at.text_input[1].set_value("See section 9.")
-    said = pages.text(pages.press(at, "Keep the correction"))
+    at = pages.press(at, "Keep the correction")
+    at = pages.run(at)
+    (grid,) = [each.value for each in at.dataframe if "arbitration" in each.value]
+    assert list(grid["arbitration"]) == ["Not in the document  ▸ true"]
+    said = pages.text(pages.press(at, "Open the cell"))
     assert f"Corrected by {desk.identity.name}" in said
     assert "See section 9." in said
     (kept,) = desk.feedback.corrections(run.id)
@@ -48,13 +63,23 @@ def test_a_cell_opens_its_page_and_is_corrected(
     assert desk.runs.get(run.id).table == run.table
 
 
-def test_choosing_a_cell_of_the_grid_opens_its_page_once(
-    desk: Orchestrator, pages: Any, lease: Document, monkeypatch: Any
+def test_choosing_a_cell_of_the_grid_opens_it_once(
+    desk: Orchestrator, lease: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = desk.extract(SCHEMA, documents=[lease.id])
     assert run.table
-    chosen = {f"grid-r-{run.id}": {"selection": {"cells": [(0, "arbitration")]}}}
+    chosen: dict[str, Any] = {f"grid-r-{run.id}": {"selection": {"cells": [(0, "arbitration")]}}}
     monkeypatch.setattr(tables.st, "session_state", chosen)
     tables._pick(run.id, run.table, "r")
     assert (chosen[f"row-r-{run.id}"], chosen[f"column-r-{run.id}"]) == (0, 1)
-    assert chosen["open-cell"] is True
+    assert chosen["open-cell"] == (0, 1)
+
+
+@pytest.mark.parametrize("quotes", [[(0, 3), (8, 11)], [(0, 9), (4, 11)], [(8, 11), (8, 11)]])
+def test_several_quotes_of_a_page_are_marked_and_no_text_is_lost(
+    quotes: list[tuple[int, int]],
+) -> None:
+    text = "one two six"
+    pieces = [*evidence._marked(text, 0, len(text), quotes, is_first=True)]
+    assert re.sub("<[^>]*>", "", "".join(pieces)) == text
+    assert "".join(pieces).count('id="aff-quote"') == 1
