@@ -4,11 +4,14 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from storage.errors import InvalidInput
 
 if TYPE_CHECKING:
     from graph import Orchestrator
@@ -32,7 +35,12 @@ def work(desk: "Orchestrator", concurrency: int) -> None:
 
 
 def serve(port: int, workspace: str) -> int:
-    """Run the page and a worker as children; when one ends, or on Ctrl-C, end both."""
+    """Run the page and a worker as children; when one ends, or on Ctrl-C, end both.
+
+    Raises:
+        InvalidInput: something else listens on the port.
+    """
+    _free(port)
     environment = dict(os.environ)
     if workspace:
         environment["AFFIDAVIT_WORKSPACE"] = workspace
@@ -48,6 +56,16 @@ def serve(port: int, workspace: str) -> int:
     finally:
         _end(children)
     return 1
+
+
+def _free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            why = f"Port {port} of this machine cannot be had ({error.strerror})"
+            raise InvalidInput(f"{why}: choose another one with --port.") from error
 
 
 def worker_command() -> list[str]:

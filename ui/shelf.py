@@ -85,7 +85,7 @@ def uploader(desk: Orchestrator) -> None:
     password = st.text_input(
         "Password of locked files",
         type="password",
-        placeholder="Only if they have one; it is not kept",
+        placeholder="It is not kept",
         autocomplete="off",
         key=f"password-{batch}",  # with the batch it is forgotten
     )

@@ -176,7 +176,7 @@ def _cell(row: Row, column: Column, cell: Cell, correction: Correction | None) -
         lines.append(tag("div", row.document, cls="aff-title"))
     if cell.state == "not_in_document" and row.status == "ready":
         lines.append(tag("p", "It was read in full, and does not say it.", cls="aff-quiet"))
-    if row.status != "ready":
+    if row.status != "ready" and row.reason != cell.note:
         lines.append(tag("p", row.reason or row.status, cls="aff-quiet"))
     if correction:
         said = shown(correction.value) or words.CELL["not_in_document"][0]

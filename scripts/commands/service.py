@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from scripts.commands.base import Json, Workspace, app, command, opened
+from scripts.commands.base import PORT, Json, Workspace, app, command, opened
 
 
 @app.command()
@@ -23,10 +23,15 @@ def worker(
 @app.command()
 @command
 def up(
-    port: Annotated[int, typer.Option(help="The page's port on this machine.")] = 8501,
+    port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="The page's port on this machine.")
+    ] = PORT,
     workspace: Workspace = "",
 ) -> int:
-    """Start the page and a worker on this machine, and stop both with Ctrl-C."""
+    """Start the page and a worker on this machine, and stop both with Ctrl-C.
+
+    The address of a run on it is what `affidavit extract` and `affidavit show` print.
+    """
     from scripts.serving import serve
 
     return serve(port, workspace)
@@ -66,7 +71,7 @@ def doctor(as_json: Json = False) -> int:
 @app.command()
 @command
 def demo() -> int:
-    """Add four samples, ask three questions, publish a memo; nothing from outside is needed."""
+    """Add four samples, ask, make a table, publish a memo; nothing from outside is needed."""
     from scripts.demo import run_demo
 
     return run_demo()
