@@ -14,7 +14,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY)  ## add four samples, ask three questions, publish a memo
+demo: $(READY)  ## add four samples, ask three questions, make a table, publish a memo
 	@$(BIN)/affidavit demo
 
 test: $(READY)  ## the tests, in parallel

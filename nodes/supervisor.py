@@ -133,7 +133,7 @@ def _caveats(state: DeskState, context: Context, cited: Sequence[Citation]) -> l
     concerned = {c.document_id for c in cited} | set(limit)
     partly = [d for d in context.library.in_scope(limit) if d.status != "ready"]
     if not concerned and partly:
-        return [f"{len(partly)} of the documents could not be read in full; `add` said why."]
+        return [f"{len(partly)} of the documents could not be read in full; their list says why."]
     return [
         f"{d.name} was not read in full ({d.status}): {d.reason}"
         for d in partly

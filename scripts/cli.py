@@ -11,7 +11,7 @@ __all__ = ["app", "decisions", "documents", "evaluate", "runs", "service", "tabl
 
 # As one comes to need them; `--help` lists them so.
 _ORDER = (
-    *("demo", "up", "add", "ask", "search", "card", "page", "extract", "erase"),
+    *("demo", "up", "add", "documents", "ask", "search", "card", "page", "extract", "erase"),
     *("runs", "show", "resume", "cancel"),
     "fork",
     *("approve", "reject", "settle", "feedback", "evaluate", "worker", "setup", "doctor"),

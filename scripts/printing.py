@@ -1,8 +1,10 @@
 """How the command line shows things to people: tables, answers with their quotes, questions."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from rich import markup
 from rich.console import Console
@@ -12,6 +14,7 @@ from storage.records import (
     Card,
     Cell,
     Correction,
+    Document,
     Extraction,
     Interrupt,
     Passage,
@@ -26,6 +29,9 @@ VersionTold = Callable[[str, str], str]
 """Tells, of a document's id and a version, which version it is; `desk.documents.version_told`."""
 
 _CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+DEFAULT: Final = "default"
+"""The workspace that the page opens, unless the settings or its address say otherwise."""
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
 
@@ -71,19 +77,40 @@ def coloured(status: str) -> str:
     return f"[{colour}]{escape(status)}[/{colour}]"
 
 
-def documents(added: Iterable[Added]) -> None:
-    """Print documents with what is to be known of each, and below it what is attached to it."""
-    for each in added:
-        for inner, _ in each.with_attachments():
-            document = inner.document
-            out.print(
-                f"{'new' if inner.new else 'known':5}  {coloured(document.status)}  "
-                f"{document.pages} pages  {document.id}  {escape(document.name)}"
-            )
-            if document.reason:
-                out.print(f"       [dim]{escape(document.reason)}[/dim]")
-            if inner.earlier:
-                out.print(f"       [yellow]{EARLIER}[/yellow]")
+def documents(added: Sequence[Added]) -> None:
+    """Print what became of files, and below each what is attached to it; then how many are what."""
+    rows = [row for each in added for row in each.with_attachments()]
+    wide = max((len(each.document.status) for each, _ in rows), default=0)
+    for each, holder in rows:
+        document = each.document
+        status = coloured(document.status) + " " * (wide - len(document.status))
+        told = escape(document.name)
+        if each.called not in ("", document.name):
+            told = f"{escape(each.called)}  [dim]has the same bytes as[/dim]  {told}"
+        out.print(
+            f"{'new' if each.new else 'known':5}  {status}  {document.id}  "
+            f"{'└ ' if holder else ''}{told}  [dim]{_count(document.pages, 'page')}[/dim]"
+        )
+        if document.reason:
+            out.print(f"       [dim]{escape(document.reason)}[/dim]")
+        if each.earlier:
+            out.print(f"       [yellow]{EARLIER}[/yellow]")
+    if len(rows) > 1:
+        statuses = Counter({each.document.id: each.document.status for each, _ in rows}.values())
+        found = ", ".join(f"{number} {coloured(one)}" for one, number in statuses.most_common())
+        out.print(f"\n{_count(statuses.total(), 'document')}: {found}")
+
+
+def listed(found: Iterable[Document]) -> None:
+    """Print documents, a line each, so that ids can be copied whole; below it what is amiss."""
+    found = list(found)
+    wide = max((len(each.status) for each in found), default=0)
+    for each in found:
+        status = coloured(each.status) + " " * (wide - len(each.status))
+        pages = _count(each.pages, "page")
+        out.print(f"{each.id}  {status}  {escape(each.name)}  [dim]{pages}[/dim]")
+        if each.reason:
+            out.print(f"    [dim]{escape(each.reason)}[/dim]")
 
 
 def card(found: Card, place: Callable[[Stated], str]) -> None:
@@ -134,7 +161,8 @@ def sources(answer: Answer, version_told: VersionTold) -> None:
         told = version_told(citation.document_id, citation.sha256)
         out.print(
             f"\n[bold]\\[{number}][/bold] [cyan]{escape(citation.document)}[/cyan], "
-            f"{escape(citation.place)} [dim]({citation.document_id})[/dim]"
+            f"{escape(citation.place)} "
+            f"[dim]({citation.document_id}, {citation.start}:{citation.end})[/dim]"
             + (f"\n    [yellow]{escape(told)}[/yellow]" if told else "")
             + f"\n    “{escape(quote)}”"
         )
@@ -161,13 +189,32 @@ def table(found: Extraction, corrections: Sequence[Correction]) -> None:
                 text = _shortened(shown(correction.value)) or "not in document"
                 by = f"corrected by {correction.created_by}, {utc(correction.created_at)}"
                 out.print(f"  {' ' * width}  [yellow]{escape(f'{text}  ({by})')}[/yellow]")
+
+
+def counts(found: Extraction) -> None:
+    """Print how many cells of a table stand how."""
     states = [cell.state for row in found.rows for cell in row.cells.values()]
-    counts = ", ".join(f"{states.count(state)} {name}" for state, name in STATES.items())
-    out.print(f"\n{len(found.rows)} documents, {len(found.columns)} fields: {counts}")
+    told = ", ".join(f"{states.count(state)} {name}" for state, name in STATES.items())
+    rows, columns = _count(len(found.rows), "document"), _count(len(found.columns), "field")
+    out.print(f"\n{rows}, {columns}: {told}")
+
+
+def page_of(workspace: str, found: Run, port: int) -> None:
+    """Print where a run is on the page, which `affidavit up` serves."""
+    which = {"run": found.id} | ({} if workspace == DEFAULT else {"workspace": workspace})
+    what = "each cell opens its page" if found.table else "decide there"
+    out.print(
+        f"[dim]In the browser, once `affidavit up` runs, {what}: "
+        f"http://127.0.0.1:{port}/runs?{urlencode(which)}[/dim]"
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _cell(cell: Cell) -> str:
-    """Return a cell on one line: value, state, and where it stands."""
+    """Return a cell on one line: value, state, and where it stands; without a value the quote."""
     places = "; ".join(dict.fromkeys(c.place for c in cell.citations))
     where = f"  [dim]{escape(places)}[/dim]" if places else ""
     value = escape(_shortened(shown(cell.value)))
@@ -175,6 +222,8 @@ def _cell(cell: Cell) -> str:
         return f"{value}{where}"
     colour = "yellow" if cell.state == "uncertain" else "dim"
     note = f": {cell.note}" if cell.note else ""
+    if cell.citations and not value:
+        value = escape(f"“{_shortened(' '.join(cell.citations[0].quote.split()))}”")
     return f"[{colour}]{escape(STATES[cell.state] + note)}[/{colour}]  {value}{where}".rstrip()
 
 
@@ -240,7 +289,8 @@ def passages(found: Iterable[Passage]) -> None:
         text = " ".join(passage.text.split())
         out.print(
             f"[cyan]{escape(passage.document)}[/cyan], {escape(passage.locator)} "
-            f"[dim]({passage.document_id}, score {passage.score:.2f})[/dim]\n{escape(text)}\n"
+            f"[dim]({passage.document_id}, {passage.start}:{passage.end}, "
+            f"score {passage.score:.2f})[/dim]\n{escape(text)}\n"
         )
 
 

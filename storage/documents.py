@@ -127,8 +127,12 @@ class DocumentStore:
         item = self._table.get(key("document", document_id), "document")
         if item is None:
             gone = tombstone_of(self._table, document_id)
-            when = f" any more: it was erased on {utc(gone.at)}" if gone else ""
-            raise NotFound(f"There is no document {document_id!r} in this workspace{when}.")
+            more = (
+                f" any more: it was erased on {utc(gone.at)}"
+                if gone
+                else "; `documents` lists them"
+            )
+            raise NotFound(f"There is no document {document_id!r} in this workspace{more}.")
         return item
 
     def named_in(self, text: str) -> set[str]:
@@ -415,10 +419,10 @@ class DocumentStore:
             raise NotFound(f"{document.name} has no version {sha256!r}.")
         pages = self.pages(sha256)
         if not 1 <= number <= len(pages):
-            raise NotFound(
-                f"{document.name} has no page {number}; "
-                + (f"its pages are 1 to {len(pages)}." if pages else "no page of it could be read.")
-            )
+            reason = document.reason if sha256 == document.sha256 else ""
+            none = f"no page of it could be read. {reason}".rstrip()
+            there = f"its pages are 1 to {len(pages)}." if pages else none
+            raise NotFound(f"{document.name} has no page {number}; {there}")
         return pages[number - 1]
 
 

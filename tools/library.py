@@ -8,7 +8,7 @@ search (`tools/indexing.py`), and can be deleted at any time.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -46,6 +46,8 @@ class Added:
     """What became of the files that are attached to it."""
     earlier: bool = False
     """The bytes are an earlier version of it; whoever asks about it is answered by the newest."""
+    called: str = ""
+    """What the file was called; a document keeps the name under which its bytes came first."""
 
     def with_attachments(self) -> "Iterator[tuple[Added, str]]":
         """Yield it and all that lies inside of it, each with the id of what it is attached to."""
@@ -119,12 +121,13 @@ class Library:
         found = self.store.find(sha256)
         if found is None:
             with self._or_nothing(sha256):
-                return self._add_new(data, name, identity, version_of, password)
+                new = self._add_new(data, name, identity, version_of, password)
+                return replace(new, called=name)
         if version_of and (found.id, found.sha256) != (version_of, sha256):
             raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
         if found.sha256 != sha256:  # an earlier version stays as it is
-            return Added(found, new=False, earlier=True)
-        return self._add_again(found, identity, password)
+            return Added(found, new=False, earlier=True, called=name)
+        return replace(self._add_again(found, identity, password), called=name)
 
     @contextmanager
     def _or_nothing(self, sha256: str) -> Iterator[None]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DONE: Final = 0
 FAILED: Final = 1
 WAITING: Final = 3
+PORT: Final = 8501
+"""Where `affidavit up` serves the page, unless it is told otherwise."""
 STOPPED: Final = ("error", "timeout", "cancelled")
 
 app = typer.Typer(
@@ -61,9 +63,12 @@ Workspace = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 DocumentId = Annotated[
-    str, typer.Argument(metavar="DOCUMENT", help="The document's id, as `add` printed it.")
+    str,
+    typer.Argument(metavar="DOCUMENT", help="The document's id: `affidavit documents` lists them."),
 ]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `ask` printed it.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's id: `affidavit runs` lists them.")
+]
 Limit = Annotated[
     list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this document.")
 ]
@@ -136,8 +141,11 @@ def _claims(run: "Run") -> "list[Claim]":
     return run.answer.claims if run.answer else []
 
 
-def show_run(desk: "Orchestrator", run: "Run", as_json: bool) -> int:
-    """Print a run and return the exit code that tells how it stands."""
+def show_run(desk: "Orchestrator", run: "Run", as_json: bool, *, written: bool = False) -> int:
+    """Print a run and return the exit code that tells how it stands.
+
+    Of a table that is `written` to a file only the counts are printed.
+    """
     corrections = desk.feedback.corrections(run.id) if run.table else []
     if as_json:
         emit(run_json(run, corrections))
@@ -145,8 +153,12 @@ def show_run(desk: "Orchestrator", run: "Run", as_json: bool) -> int:
         from scripts import printing
 
         printing.run(run, desk.documents.version_told)
-        if run.table:
+        if run.table and not written:
             printing.table(run.table, corrections)
+        if run.table:
+            printing.counts(run.table)
+        if run.table or run.interrupts:
+            printing.page_of(desk.resources.workspace.name, run, PORT)
     if run.status == "interrupted":
         return WAITING
     return FAILED if run.status in STOPPED else DONE

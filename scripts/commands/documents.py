@@ -1,4 +1,4 @@
-"""Commands on documents: add, search, card, page, erase."""
+"""Commands on documents: add, list, search, card, page, erase."""
 
 import sys
 from getpass import getpass
@@ -32,6 +32,15 @@ Password = Annotated[
         "stands on a command line.",
     ),
 ]
+
+Kind = Annotated[
+    str, typer.Option(metavar="WORDS", help="Only documents of this kind: 'supply agreement'.")
+]
+Party = Annotated[str, typer.Option(metavar="NAME", help="Only documents that name this party.")]
+Dated = Annotated[
+    str, typer.Option(metavar="TIME", help="Only of this time: 2019, 2019-03, 2018..2020.")
+]
+_LISTED: Final = {"id", "name", "sha256", "status", "reason", "pages"}
 
 
 @app.command()
@@ -70,11 +79,10 @@ def add(
     for message in failed:
         print(f"affidavit: {message}", file=sys.stderr)
     if as_json:
-        names = {"id", "name", "sha256", "status", "reason", "pages"}
         rows = [row for each in added for row in each.with_attachments()]
         emit(
             [
-                each.document.model_dump(include=names) | {"new": each.new, "attached_to": holder}
+                each.document.model_dump(include=_LISTED) | {"new": each.new, "attached_to": holder}
                 for each, holder in rows
             ]
         )
@@ -94,25 +102,43 @@ def _given(password: str) -> str:
 
 @app.command()
 @command
+def documents(
+    kind: Kind = "",
+    party: Party = "",
+    dated: Dated = "",
+    workspace: Workspace = "",
+    as_json: Json = False,
+) -> None:
+    """List the documents, newest first, with their ids, and why any cannot be read in full."""
+    from scripts import printing
+
+    with opened(workspace) as desk:
+        found = desk.documents.list(kind=kind, party=party, dated=dated)[::-1]
+    if as_json:
+        emit([each.model_dump(include=_LISTED) for each in found])
+        return
+    if not found:
+        limits = bool(kind or party or dated)
+        printing.err.print("No document is like that." if limits else "Nothing was added yet.")
+    printing.listed(found)
+
+
+@app.command()
+@command
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     document: Limit = None,
-    kind: Annotated[
-        str, typer.Option(metavar="WORDS", help="Only documents of this kind: 'supply agreement'.")
-    ] = "",
-    party: Annotated[
-        str, typer.Option(metavar="NAME", help="Only documents that name this party.")
-    ] = "",
-    dated: Annotated[
-        str, typer.Option(metavar="TIME", help="Only of this time: 2019, 2019-03, 2018..2020.")
-    ] = "",
+    kind: Kind = "",
+    party: Party = "",
+    dated: Dated = "",
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many.")] = 10,
     workspace: Workspace = "",
     as_json: Json = False,
 ) -> None:
     """Show what the librarian finds for a question, best first.
 
-    The documents that the question names come first, by what their cards say (`affidavit card`).
+    The documents that the question names come first, by what their cards say (`affidavit card`),
+    then those whose passages fit best; of each its best passages, with their START:END on the page.
     """
     from scripts import printing
 
@@ -120,17 +146,16 @@ def search(
         found = desk.documents.search(
             query, documents=document or [], kind=kind, party=party, dated=dated, limit=limit
         )
+        limits = {"kind": kind, "party": party, "dated": dated}
+        if not found and any(limits.values()) and not desk.documents.list(**limits):
+            printing.err.print("No document is like that; `affidavit card` shows what theirs say.")
     rows = [passage.model_dump(exclude={"sha256", "opens", "cited", "heads"}) for passage in found]
     emit(rows) if as_json else printing.passages(found)
 
 
 @app.command()
 @command
-def card(
-    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT", help="The document's id.")],
-    workspace: Workspace = "",
-    as_json: Json = False,
-) -> None:
+def card(document_id: DocumentId, workspace: Workspace = "", as_json: Json = False) -> None:
     """Print what a document says of itself: title, kind, parties, dates, numbers, with their pages.
 
     It is read from the text alone, when the document is added.
@@ -141,9 +166,11 @@ def card(
         found = desk.documents.card(document_id)
         if as_json:
             emit(found.model_dump())
-        else:
-            place = desk.documents.place
-            printing.card(found, lambda s: place(document_id, s.page, s.start, s.end))
+            return
+        if reason := desk.documents.get(document_id).reason:
+            printing.err.print(reason, markup=False)
+        place = desk.documents.place
+        printing.card(found, lambda s: place(document_id, s.page, s.start, s.end))
 
 
 @app.command()
@@ -179,7 +206,7 @@ def page(
         password = _given(password)
         asked: dict[str, Any] = {"version": version, "marks": marks, "password": password}
         png = desk.documents.picture(document_id, number, **asked)
-        drawn = desk.documents.drawn(document_id, number, **asked)
+        drawn = desk.documents.drawn(document_id, number, **asked)  # which is kept by now
     try:
         picture.write_bytes(png)
     except OSError as error:

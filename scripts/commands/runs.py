@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 Out = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write the table here: by its ending .json, .csv or .xlsx."),
+    typer.Option(
+        metavar="FILE", help="Write the table here instead: by its ending .json, .csv or .xlsx."
+    ),
 ]
 
 
@@ -90,7 +92,7 @@ def _shown(desk: "Orchestrator", run: "Run", as_json: bool, out: Path | None) ->
     from scripts import printing
     from scripts.tables import kind_of, write
 
-    code = show_run(desk, run, as_json)
+    code = show_run(desk, run, as_json, written=out is not None)
     if out and run.table:
         write(out, desk.runs.table_file(run.id, kind_of(out)))
         printing.err.print(f"The table is in {out}.")

@@ -74,7 +74,12 @@ def test_people_see_values_states_and_pages(told: Cli, tmp_path: Path) -> None:
     told("add", "lease.txt", "supply.txt")
     result = told("extract", "mine:Rent")  # of all documents
     assert "4200  line 8" in result.stdout
-    assert "2 documents, 1 fields: 1 found, 1 not in document, 0 uncertain" in result.stdout
+    assert "2 documents, 1 field: 1 found, 1 not in document, 0 uncertain" in result.stdout
+    (run,) = read(told("runs", "--json"))
+    assert f"http://127.0.0.1:8501/runs?run={run['run_id']}" in result.stdout
+    written = told("show", run["run_id"], "--out", "t.csv")
+    assert "2 documents, 1 field" in written.stdout
+    assert "4200  line 8" not in written.stdout  # it is in the file
     assert "2 of 2 documents" in result.stderr
 
 
