@@ -14,7 +14,7 @@ from storage.records import Passage
 MOST_BYTES: Final = 240_000
 """Of passages in one request: some 60,000 tokens, half of what GPT-4o reads at once."""
 
-_SHOWN: Final = {"document_id", "document", "page", "opens", "cited", "heads", "text"}
+_SHOWN: Final = {"document_id", "document", "page", "opens", "cited", "heads", "heads_page", "text"}
 
 
 async def analyst(state: DeskState, runtime: Runtime[Context]) -> Command[str]:

@@ -72,11 +72,15 @@ def _found(context: Context, plan: PlanReply, focus: Focus, step: Step) -> list[
 
 
 def _from_tools(messages: Iterable[object]) -> Iterable[Passage]:
+    """Yield what the tools returned; what several searches found stands where the first has it."""
+    found: dict[tuple[str, int, int, int], Passage] = {}
     for message in messages:
         if isinstance(message, ToolMessage) and isinstance(message.artifact, list):
             for row in message.artifact:
                 if isinstance(row, dict) and "start" in row:
-                    yield Passage.model_validate(row)
+                    passage = Passage.model_validate(row)
+                    found.setdefault(_place(passage), passage)
+    return found.values()
 
 
 def _distinct(passages: Iterable[Passage]) -> list[Passage]:

@@ -17,7 +17,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from nodes.offline_forms import fill_form
-from nodes.offline_plan import choose_call, draft, memo, plan, review
+from nodes.offline_plan import choose_call, draft, look_again, memo, plan, review
 from nodes.offline_table import review_row, row
 
 OFFLINE: Final = "offline"
@@ -69,7 +69,7 @@ class OfflineModel(BaseChatModel):
             tool_choice = next(iter(specs))
         if tool_choice is not None and tool_choice in specs:
             args = _fill(tool_choice, specs[tool_choice], _payload(messages))
-            message = _calls(tool_choice, args)
+            message = _calls((tool_choice, args))
         else:
             message = _work(messages, specs)
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -95,11 +95,7 @@ def _work(messages: Sequence[BaseMessage], specs: dict[str, dict[str, Any]]) -> 
     returned = [message for message in messages if isinstance(message, ToolMessage)]
     payload = _payload(messages)
     if payload.get("agent") == "librarian":
-        if returned:
-            return AIMessage("These are the passages.")
-        limit = payload.get("limited_to") or []
-        args = {"query": payload["question"], "document_ids": limit, "limit": _PASSAGES}
-        return _calls("search_documents", args)
+        return _librarian(payload, [str(message.content) for message in returned])
     if returned:
         return AIMessage("\n\n".join(_told(str(m.content)) for m in returned))
     request = str(payload.get("request") or payload.get("question") or "")
@@ -107,7 +103,18 @@ def _work(messages: Sequence[BaseMessage], specs: dict[str, dict[str, Any]]) -> 
     if chosen is None:
         known = ", ".join(specs) or "none"
         return AIMessage(f"The offline model found no tool for this request; it knows {known}.")
-    return _calls(*chosen)
+    return _calls(chosen)
+
+
+def _librarian(payload: Payload, returned: Sequence[str]) -> AIMessage:
+    """Search for the question, and once more for its item in the documents that came first."""
+    question = str(payload["question"])
+    found = [{"query": question, "document_ids": payload.get("limited_to") or []}]
+    if returned:
+        found = look_again(question, returned[0]) if len(returned) == 1 else []
+    if not found:
+        return AIMessage("These are the passages.")
+    return _calls(*(("search_documents", {**args, "limit": _PASSAGES}) for args in found))
 
 
 def _told(content: str) -> str:
@@ -134,6 +141,9 @@ def _line(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _calls(name: str, args: Payload) -> AIMessage:
-    call = {"name": name, "args": args, "id": "offline-0", "type": "tool_call"}
-    return AIMessage(content="", tool_calls=[call])
+def _calls(*chosen: tuple[str, Payload]) -> AIMessage:
+    calls = [
+        {"name": name, "args": args, "id": f"offline-{number}", "type": "tool_call"}
+        for number, (name, args) in enumerate(chosen)
+    ]
+    return AIMessage(content="", tool_calls=calls)

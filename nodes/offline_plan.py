@@ -3,13 +3,20 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 from nodes.offline_requests import plain_call
 from nodes.reading import Excerpt, Quote, mentions, quotes
 from nodes.reading_question import read_question
+from nodes.reading_rows import MOST_ITEMS, changes, row_quotes, yes_or_no
+from nodes.reading_scope import Scope, scope, timeless, years_in
 from nodes.reading_tables import statement
+from tools.accounting import mentions as mentions_of
+from tools.accounting import renamed, said, wordings
+from tools.accounting_items import STANDING
+from tools.questions import read
 
 Payload = dict[str, Any]
 
@@ -39,6 +46,10 @@ _ABOUT: Final = re.compile(r"\s*\(about: (.*)\)$", re.DOTALL)
 _SHORT: Final = 4
 _SURE: Final = 0.65
 """From which score on a short question needs no help from the one before it."""
+_LOOKED_INTO: Final = 2
+"""Documents that are searched once more."""
+_ALIKE: Final = 0.7
+"""Which part of the most passages a document needs to have been meant as well."""
 _SAME_VERB: Final = {
     "show": ("get", "query", "list"),
     "read": ("get", "query"),
@@ -74,22 +85,72 @@ def _joined(question: str, before: str) -> str:
     return f"{question} (about: {about[:400]})"
 
 
+def look_again(question: str, returned: str) -> list[Payload]:
+    """Return what to search for once more after a first search, and in which documents.
+
+    Only where a question names a time. Then it is of a report, which is full of the words of any
+    question: so the documents that came first are searched for the item alone, in all its names,
+    with what stands beside it in its statement.
+    """
+    if not read(question).times:
+        return []
+    passages = json.loads(returned).get("passages", [])
+    counts = Counter(passage["document_id"] for passage in passages)
+    items = list(dict.fromkeys(m.item for m in mentions_of(said(question))))[:MOST_ITEMS]
+    asked = " ".join(
+        [timeless(question), *(f"{wordings(item)} {STANDING[item.statement]}" for item in items)]
+    )
+    alike = [d for d, count in counts.items() if count >= _ALIKE * max(counts.values())]
+    return [{"query": asked, "document_ids": [each]} for each in alike[:_LOOKED_INTO]]
+
+
 def draft(payload: Payload) -> Payload:
     """Fill in `DraftReply`: each quote that answers is a claim of its own."""
     passages = payload.get("passages", [])
     excerpts = [_excerpt(str(n), passage) for n, passage in enumerate(passages)]
     near = [excerpt for excerpt, p in zip(excerpts, passages, strict=True) if p.get("cited")]
     question = str(payload["question"])
+    names = {str(p["document_id"]): str(p.get("document") or "") for p in passages}
     claims = []
-    found = _goes_on(question, excerpts, near) if near else quotes(question, excerpts)
+    found = _goes_on(question, excerpts, near) if near else _answers(question, excerpts, names)
     for quote in found:
         passage = passages[int(quote.excerpt)]
-        stated = statement(question, quote.text, quote.heads)
+        stated = quote.says or statement(quote.text, quote.heads)
         at = {"document_id": passage["document_id"], "page": passage["page"]}
         quoted = [text for text in (quote.text, quote.heads) if text]
         citations = [{**at, "quote": text} for text in quoted]
+        if quote.heads and passage.get("heads") == quote.heads and passage.get("heads_page"):
+            citations[-1]["page"] = passage["heads_page"]
         claims.append({"text": stated, "citations": citations})
     return {"claims": claims}
+
+
+def _answers(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> list[Quote]:
+    """Answer with the rows that have the figures asked for, or else with sentences, or both."""
+    within = scope(question, excerpts, names)
+    if not within.excerpts:
+        return []
+    rows = row_quotes(question, within.excerpts, within.ending)
+    if rows and not (yes_or_no(question) or changes(question)):
+        return rows
+    told = _told(within)
+    if yes_or_no(question):
+        return [*told[:2], *rows[:1]]
+    if rows:
+        return [*rows, *(q for q in told[:1] if not q.heads)]
+    return told
+
+
+def _told(within: Scope) -> list[Quote]:
+    """Answer with sentences; an item is looked for under its other names too."""
+    found = quotes(within.asked, within.excerpts, weigh=within.weigh)
+    if not within.years:
+        return found
+    for asked in renamed(within.asked):
+        other = quotes(asked, within.excerpts, weigh=within.weigh)
+        if other and (not found or other[0].score > found[0].score):
+            found = other
+    return [q for q in found if not q.heads or within.years & years_in(f"{q.text} {q.heads}")]
 
 
 def _goes_on(question: str, excerpts: Sequence[Excerpt], near: Sequence[Excerpt]) -> list[Quote]:
@@ -113,7 +174,13 @@ def _goes_on(question: str, excerpts: Sequence[Excerpt], near: Sequence[Excerpt]
 
 def _excerpt(number: str, passage: Payload) -> Excerpt:
     heads = str(passage.get("heads") or "")
-    return Excerpt(number, passage["text"], opens=bool(passage.get("opens")), heads=heads)
+    return Excerpt(
+        number,
+        passage["text"],
+        opens=bool(passage.get("opens")),
+        heads=heads,
+        document=str(passage.get("document_id") or ""),
+    )
 
 
 def review(payload: Payload) -> Payload:

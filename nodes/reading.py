@@ -12,7 +12,7 @@ statistics of the excerpts themselves. Next: `nodes/reading_question.py` reads t
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -52,6 +52,8 @@ class Excerpt:
     """It stands in the opening of its document."""
     heads: str = ""
     """What heads the columns of the table that it goes on with, from above it on the page."""
+    document: str = ""
+    """The id of the document that it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,23 @@ class Quote:
     """How likely it answers, between 0 and 1, as far as the model can tell."""
     heads: str = ""
     """If it is a row of a table: what heads its columns, verbatim, from the same page."""
+    says: str = ""
+    """What it states, if that is less than all of it: the figures of the columns asked for."""
 
 
 def quotes(
-    question: str, excerpts: Sequence[Excerpt], *, most: int = 3, says: float = SAYS
+    question: str,
+    excerpts: Sequence[Excerpt],
+    *,
+    most: int = 3,
+    says: float = SAYS,
+    weigh: Callable[[Excerpt, str], float] | None = None,
 ) -> list[Quote]:
     """Return the quotes that answer a question, best first; none if the excerpts do not say.
 
     Of parties all are named, up to `MOST_NAMED`: a list that is cut short would be wrong.
-    `says` is how likely the best has to be, in log-odds, for the excerpts to say anything.
+    `says` is how likely the best has to be, in log-odds, for the excerpts to say anything;
+    `weigh` returns what else speaks for a sentence of an excerpt, in the same measure.
     """
     asked = read_question(question)
     distinct = list({excerpt.text: excerpt for excerpt in reversed(excerpts)}.values())[::-1]
@@ -87,7 +97,7 @@ def quotes(
     if asked.kind == "parties" and found:
         return found[:MOST_NAMED]
     if not found and asked.kind != "title":
-        found = _clauses(asked, distinct, says)
+        found = _clauses(asked, distinct, says, weigh)
     return found[:most]
 
 
@@ -147,11 +157,19 @@ def _parties(asked: Question, excerpts: Sequence[Excerpt]) -> list[Quote]:
     return []
 
 
-def _clauses(asked: Question, excerpts: Sequence[Excerpt], says: float) -> list[Quote]:
+def _clauses(
+    asked: Question,
+    excerpts: Sequence[Excerpt],
+    says: float,
+    weigh: Callable[[Excerpt, str], float] | None,
+) -> list[Quote]:
     """Quote the sentences that answer best, each with the neighbours that belong to it."""
     cut = [units(excerpt.text, excerpt.heads) for excerpt in excerpts]
     scorer = Scorer(asked, cut, [excerpt.opens for excerpt in excerpts])
     scores = {scorer.places[i]: scorer.score(i) for i in scorer.promising()}
+    if weigh:
+        for excerpt, unit in scores:
+            scores[excerpt, unit] += weigh(excerpts[excerpt], cut[excerpt][unit].text)
     order = sorted(scores, key=lambda place: (-scores[place], place))
     if not order or scores[order[0]] < says:
         return []

@@ -1,15 +1,15 @@
-"""Reads a row of a table: with what heads its columns, and the figure that was asked for.
+"""Says of a row of a table what heads its columns, and in what unit its figures are.
 
-A row alone does not say which figure is of which year. So it is quoted together with the line that
-heads its columns, and where the question names one of them, the claim names its figure. Nothing is
-added that the two quotes do not say.
-It must never compute: a total is quoted where it stands. Next: `tools/tables.py` finds the heads.
+A row alone does not say which figure is of which year. So it is quoted together with the lines that
+head its columns. Nothing is added that the two quotes do not say.
+It must never compute: a total is quoted where it stands. Next: `tools/tables.py` finds the heads,
+`nodes/reading_rows.py` chooses rows and says the figures that were asked for.
 """
 
 import re
 from typing import Final
 
-from tools.tables import cell, column_heads, is_row, label, scale
+from tools.tables import column_heads, is_row, scale
 
 _NO_AMOUNT: Final = re.compile(
     r"\b(?:per|number|employees|headcount|percent\w*|ratio|margin|rate|days)\b|%", re.IGNORECASE
@@ -25,15 +25,12 @@ def heads_of(text: str, start: int, end: int, above: str) -> str:
     return text[span.start : span.end] if span else above
 
 
-def statement(question: str, quote: str, heads: str) -> str:
-    """Return what a quote states: itself, or of a row the figure in the column asked for."""
+def statement(quote: str, heads: str) -> str:
+    """Return what a row states of which no one figure was asked for: all of it, and its heads."""
     flat = " ".join(quote.split())
-    if not heads:
-        return flat
-    found = cell(quote, heads, question)
-    if found is None:
-        return f"{flat} ({' '.join(heads.split())})"
-    column, figure = found
-    name = label(quote)
-    unit = "" if _NO_AMOUNT.search(name) or "%" in figure else scale(heads)
-    return " ".join(f"{name}, {column}: {figure} {unit}".split())
+    return f"{flat} ({' '.join(heads.split())})" if heads else flat
+
+
+def unit_of(name: str, figure: str, heads: str) -> str:
+    """Return the unit of a figure, in brackets as the heads have it; none of counts and ratios."""
+    return "" if _NO_AMOUNT.search(name) or "%" in figure else scale(heads)

@@ -24,9 +24,19 @@ _ONE_AT_A_TIME = Lock()
 """The stemmer keeps the word that it works on in itself, and several nodes read at once."""
 
 
+_IRREGULAR: Final = {
+    "bought": "buy", "brought": "bring", "chosen": "choose", "fell": "fall", "gave": "give",
+    "given": "give", "grew": "grow", "grown": "grow", "held": "hold", "kept": "keep", "led": "lead",
+    "lost": "lose", "made": "make", "paid": "pay", "rose": "rise", "risen": "rise", "sold": "sell",
+    "sought": "seek", "spent": "spend", "taken": "take", "took": "take", "written": "write",
+}  # fmt: skip
+"""Forms of verbs that no stemmer brings together, those of business."""
+
+
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """Return the stem of a lower-case word (Porter's second English stemmer)."""
+    word = _IRREGULAR.get(word, word)
     with _ONE_AT_A_TIME:
         return str(_STEMMER.stemWord(word))
 

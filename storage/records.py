@@ -168,7 +168,9 @@ class Passage(Record):
     opens: bool = False
     """It stands in the opening of its document."""
     heads: str = ""
-    """What heads the columns of the table that it goes on with, from above it on the page."""
+    """What heads the columns of the table that it goes on with, from above it."""
+    heads_page: int = 0
+    """The page on which the heads stand, if that is the one before."""
     cited: bool = False
     """The question goes on from it, or from what stands just before it."""
 

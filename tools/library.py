@@ -338,13 +338,12 @@ class Library:
         left = [hit for hit in hits if hit.document_id in found]
         self.store.met(*dict.fromkeys(hit.document_id for hit in left))
         pages = {each: self.store.pages(each) for each in {hit.sha256 for hit in left}}
-        return [
-            self._passage(found[hit.document_id], pages[hit.sha256][hit.page - 1], hit)
-            for hit in left
-        ]
+        return [self._passage(found[hit.document_id], pages[hit.sha256], hit) for hit in left]
 
-    def _passage(self, document: Document, page: Page, hit: Hit) -> Passage:
-        heads = heads_above(page.text, hit.start, hit.end)
+    def _passage(self, document: Document, pages: Sequence[Page], hit: Hit) -> Passage:
+        page = pages[hit.page - 1]
+        before = pages[hit.page - 2].text if hit.page > 1 else ""
+        heads, on = heads_above(page.text, hit.start, hit.end, before)
         return Passage(
             document_id=hit.document_id,
             document=document.name,
@@ -354,7 +353,8 @@ class Library:
             end=hit.end,
             text=page.text[hit.start : hit.end],
             locator=locator(document.media_type, page, hit.start, hit.end),
-            heads=page.text[heads.start : heads.end] if heads else "",
+            heads=heads,
+            heads_page=hit.page - 1 if heads and not on else 0,
             score=hit.score,
         )
 

@@ -17,9 +17,13 @@ from tools.passages import Span
 
 MOST_ROWS: Final = 60
 """Lines between a row and the line that heads it, at most."""
-_ABOVE: Final = 3
+_ABOVE: Final = 4
 """Lines on top of the periods that may belong to them."""
+_BELOW: Final = 1
+"""Lines under the periods that may say the unit."""
 _LONGEST_LINE: Final = 100
+_BETWEEN: Final = 6
+"""Lines that are no rows at the top and at the end of pages over which a table goes on, at most."""
 
 PERIOD: Final = re.compile(
     r"\b(?:(?:first|second|third|fourth)\s+(?:fiscal\s+)?quarter|Q[1-4]\b"
@@ -31,9 +35,10 @@ _BESIDES: Final = re.compile(
     r"(?:\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|years?|months?|quarters?|weeks?"
     r"|three|six|nine|twelve|ended|ending|fiscal|as|of|at|for|the|and|in|dollars|thousands|millions"
-    r"|except|per|share|data|amounts|unaudited|audited|restated|notes?|actual"
-    r"|change|increase|decrease|percent|percentage|variance|vs|total)\b"
-    r"|\b[1-3]?\d\b|[\s.,:;()$€£%*|–—-])+",
+    r"|except|per|share|data|amounts|figures|unaudited|audited|restated|adjusted|reported|revised"
+    r"|recast|notes?|actual|us|usd|u\.s|change|increase|decrease|growth|percent|percentage|variance"
+    r"|vs|over|year-over-year|total)\b|(?:%|\bpercent(?:age)?)\s+of\s+(?:total\s+|net\s+)*(?:sales|revenues?)\b"
+    r"|\b[1-5]?\d\b|[\s.,:;()/$€£%*|–—-])+",
     re.IGNORECASE,
 )
 _PROSE: Final = 14
@@ -44,7 +49,7 @@ _SCALE: Final = re.compile(
 )
 _FIGURE: Final = re.compile(r"[\d—–-]|quarter", re.IGNORECASE)
 """What each period and each cell has: most lines have none, and need not be looked at closely."""
-_CELL: Final = re.compile(
+CELL: Final = re.compile(
     r"(?<![\w.,])(?:[$€£]\s?)?(?:\(\s?(?:[$€£]\s?)?\d[\d,]*(?:\.\d+)?\s?\)|-?\d[\d,]*(?:\.\d+)?)\s?%?"
     r"|(?<=\s)[—–-](?=\s|$)"
 )
@@ -73,18 +78,23 @@ def column_heads(text: str, at: int) -> Span | None:
 
     It ends where a paragraph stands between, or `MOST_ROWS` lines above.
     """
-    above = _lines(text, at)
+    above, passed = _lines(text, at), list[Span]()
     for span in islice(above, MOST_ROWS):
         line = text[span.start : span.end]
         if periods(line):
-            start = span.start
+            start, end = span.start, span.end
             for over in islice(above, _ABOVE):
                 if not _belongs(text[over.start : over.end]):
                     break
                 start = over.start
-            return Span(start, span.end)
+            for under in reversed(passed[-_BELOW:]):
+                if not _SCALE.fullmatch(text, under.start, under.end):
+                    break
+                end = under.end
+            return Span(start, end)
+        passed.append(span)
         words = len(line.split())
-        if words >= _PROSE and words - len(_CELL.findall(line)) >= _PROSE:
+        if words >= _PROSE and words - len(CELL.findall(line)) >= _PROSE:
             return None
     return None
 
@@ -93,18 +103,39 @@ def is_row(text: str) -> bool:
     """Say whether a line is a row of figures: two or more, and not many words."""
     if not _FIGURE.search(text):
         return False
-    figures = len(_CELL.findall(text))
+    figures = len(CELL.findall(text))
     return figures > 1 and len(text.split()) - figures < _PROSE and not periods(text)
 
 
-def heads_above(text: str, start: int, end: int) -> Span | None:
-    """Return what heads the rows that a stretch of a page begins with, if it stands above it."""
+def heads_above(text: str, start: int, end: int, before: str = "") -> tuple[str, bool]:
+    """Return what heads the rows that a stretch of a page begins with, if it stands above it.
+
+    If nothing but rows and captions stands between it and the top of the page, the table may go on
+    from the page `before`, whose heads then are its own. With the heads comes whether they are on
+    the page itself.
+    """
     for line in text[start:end].splitlines():
         if periods(line):
-            return None
+            return "", True
         if is_row(line):
-            return column_heads(text, start)
-    return None
+            span = column_heads(text, start)
+            if span:
+                return text[span.start : span.end], True
+            return (_going_on(text[:start], before), False) if before else ("", True)
+    return "", True
+
+
+def _going_on(above: str, before: str) -> str:
+    """Return what heads the table that a page ends with, if the next one begins with its rows."""
+    lines = [line for line in above.splitlines() if line.strip()]
+    rows = sum(map(is_row, lines))
+    if len(lines) - rows > _BETWEEN or any(
+        len(line.split()) >= _PROSE for line in lines if not is_row(line)
+    ):
+        return ""
+    last = [line for line in before.splitlines() if line.strip()][-_BETWEEN:]
+    span = column_heads(before, len(before)) if any(map(is_row, last)) else None
+    return before[span.start : span.end] if span else ""
 
 
 def scale(heads: str) -> str:
@@ -113,16 +144,17 @@ def scale(heads: str) -> str:
     return " ".join(found[0].split()) if found else ""
 
 
-def label(row: str) -> str:
-    """Return what a row is called: its words up to the first figure."""
-    first = _CELL.search(row)
-    return " ".join((row[: first.start()] if first else row).split()).rstrip(" .:|$€£")
-
-
 def _belongs(line: str) -> bool:
     """Say whether a line on top of the periods says more about them: until when, in what unit."""
-    about = re.search(r"\bended\b|\b(?:in|of) (?:thousand|million|dollar)", line, re.IGNORECASE)
-    return len(line) <= _LONGEST_LINE and bool(about or _BESIDES.fullmatch(line))
+    about = re.search(
+        r"\bended\b|\b(?:in|of) (?:thousand|million|dollar)"
+        r"|\bstatements? of (?:\w+ ){0,3}(?:income|operations|earnings|loss|cash flows?)\b"
+        r"|\bbalance sheets?\b",
+        line,
+        re.IGNORECASE,
+    )
+    bare = PERIOD.sub(" ", line).strip()
+    return len(line) <= _LONGEST_LINE and bool(about or not bare or _BESIDES.fullmatch(bare))
 
 
 def _lines(text: str, at: int) -> Iterator[Span]:
@@ -135,31 +167,3 @@ def _lines(text: str, at: int) -> Iterator[Span]:
             lead = len(line) - len(line.lstrip())
             yield Span(start + lead, start + len(line.rstrip()))
         end = start - 1
-
-
-def cell(row: str, heads: str, wanted: str) -> tuple[str, str] | None:
-    """Return the column that a question wants, and the figure that a row has in it.
-
-    Only where the row has as many figures as the heads have columns, and the question names one of
-    them: the last line of the heads is what counts. None otherwise.
-    """
-    columns = periods(heads.strip().rpartition("\n")[2])
-    quarters = [c for c in columns if not re.search(r"\d\d", c)]
-    columns = quarters or columns
-    figures = [" ".join(m[0].split()) for m in _CELL.finditer(row)]
-    if len(figures) != len(columns) or len(set(columns)) < len(columns):
-        return None
-    named = {_plain(m[0]) for m in PERIOD.finditer(wanted)}
-    asked = [n for n, column in enumerate(columns) if _plain(column) in named]
-    if len(asked) != 1:
-        return None
-    return columns[asked[0]], figures[asked[0]]
-
-
-def _plain(period: str) -> str:
-    """Return what names a period, however it is written: the year, or the quarter."""
-    year = re.search(r"\d{4}|(?<=FY)\s?\d\d", period, re.IGNORECASE)
-    if year:
-        return f"20{year[0].strip()}"[-4:]
-    words = ("first", "second", "third", "fourth")
-    return next((w for w in words if w in period.lower()), "") or words[int(period[-1]) - 1]

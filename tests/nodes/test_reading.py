@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.reading import LONGEST, Excerpt, quotes
-from nodes.reading_tables import statement
 
 OPENING = Excerpt(
     "opening",
@@ -82,53 +81,6 @@ def test_all_parties_are_named_however_many() -> None:
     made = "This Deed is made among " + ", ".join(f'{n} Ltd. (the "{n}")' for n in names) + ".\n"
     found = quotes("Who are the parties to this deed?", [Excerpt("0", made, opens=True)])
     assert [quote.text.split()[0] for quote in found] == list(names)
-
-
-TABLE = Excerpt(
-    "table",
-    "(In thousands)\nYear Ended December 31,\n2019 2018\nTotal revenue $ 812,430 $ 745,118\n"
-    "Interest expense (8,120) (7,905)\nNet income 61,335 52,870\n",
-)
-GOES_ON = Excerpt("next", "Dividends paid (12,100) (11,900)\n", heads="(In millions)\n2019 2018")
-
-
-@pytest.mark.parametrize(
-    ("question", "row", "says"),
-    [
-        (
-            "What was total revenue in fiscal 2019?",
-            "Total revenue $ 812,430 $ 745,118",
-            "Total revenue, 2019: $ 812,430 (In thousands)",
-        ),
-        (
-            "How much was the interest expense in 2018?",
-            "Interest expense (8,120) (7,905)",
-            "Interest expense, 2018: (7,905) (In thousands)",
-        ),
-        (
-            "How much was paid in dividends in 2019?",
-            "Dividends paid (12,100) (11,900)",
-            "Dividends paid, 2019: (12,100) (In millions)",
-        ),
-        (
-            "How much was net income?",
-            "Net income 61,335 52,870",
-            "Net income 61,335 52,870 ((In thousands) Year Ended December 31, 2019 2018)",
-        ),
-    ],
-)
-def test_a_row_is_quoted_with_what_heads_its_columns(question: str, row: str, says: str) -> None:
-    found = quotes(question, [TABLE, GOES_ON])[0]
-    assert found.text == row
-    assert found.heads.endswith("2019 2018")
-    assert found.heads in f"{TABLE.text}\n{GOES_ON.heads}"
-    assert statement(question, found.text, found.heads) == says
-
-
-def test_the_unit_of_amounts_is_not_that_of_counts_and_ratios() -> None:
-    heads = "(In thousands)\n2019 2018"
-    count = "Number of employees 4,310 4,120"
-    assert statement("How many in 2018?", count, heads) == "Number of employees, 2018: 4,120"
 
 
 def test_what_may_be_done_for_no_reason_depends_on_nothing() -> None:

@@ -1,0 +1,205 @@
+"""Of whom and of when a question speaks: which documents may answer it, and what of it is left.
+
+The librarian finds the documents that a question names. Their names, and the time and the kind of
+report that it names, stand everywhere in them and tell no sentence from another, so they are not
+read for again; but who or when it is has to fit: what another company reports, or a report of
+another year, does not answer. Nothing here knows what a question is about. Next:
+`nodes/reading_rows.py` and `nodes/reading.py` answer what is left of the question.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nodes.reading import Excerpt
+from nodes.reading_rows import figures_asked, yes_or_no
+from tools.accounting import mentions, placed, said
+from tools.names import LEGAL
+from tools.openings import MONTH
+from tools.questions import read
+from tools.table_rows import rows
+
+_CAPITAL: Final = re.compile(
+    r"(?<=[\w,’'&-])\s+(?P<name>[A-Z][\w&’'.-]*)|^(?P<first>[A-Z][\w&-]*[A-Z\d&][\w&-]*)\b"
+)
+_NO_NAME: Final = re.compile(
+    rf"(?:{MONTH}|FY\d*|Q[1-4]|[1-4]Q|I|US|USD|U\.S\.?|GAAP|EPS|SEC|Form|Item|Note|Inc\.?|Company"
+    r"|Corporation|Corp\.?|10-[KQ]|8-K|P&L|R&D|PP&E|SG&A|MD&A|CEO|CFO|EBITDA|Annual|Report)$",
+    re.IGNORECASE,
+)
+_REPORT: Final = re.compile(
+    r",?\s*\b(?:(?:according\s+to|in|from|per|on|of|as\s+stated\s+in)\s+)?(?:its|their|the|his)?\s*"
+    r"(?:(?:19|20)\d\d\s+)?(?:form\s+)?\b(?:10-?[KQ]|annual\s+report|quarterly\s+report)\b"
+    r"(?:\s+(?:for|of)\s+(?:fiscal\s+)?(?:19|20)\d\d)?",
+    re.IGNORECASE,
+)
+_WHEN: Final = re.compile(
+    r"\b(?:from|between)\s+(?:fiscal\s+(?:year\s+)?|FY\s?)?(?:19|20)\d\d\s+(?:to|and|through)\s+"
+    r"(?:fiscal\s+(?:year\s+)?|FY\s?)?(?:19|20)\d\d\b|,?\s*\b(?:(?:at|as\s+of|by|in|for|during|of|on)\s+)?(?:the\s+)?(?:(?:end|close)\s+of\s+)?(?:the\s+)?"
+    r"(?:(?:full|whole)\s+)?(?:(?:fiscal|financial|calendar)\s+(?:year\s+)?|year\s+|FY\s?)?(?:19|20)\d\d\b(?:[’']s)?",
+    re.IGNORECASE,
+)
+_FISCAL: Final = re.compile(r"\b(?:fiscal(?:\s+year)?\s+|FY\s?)((?:19|20)\d\d)\b", re.IGNORECASE)
+_ENDED_EARLY: Final = re.compile(
+    r"\byear\s+ended:?\s+(?:January|February)\s+\d{1,2},\s+(\d{4})", re.IGNORECASE
+)
+_YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
+_SHORT_YEAR: Final = re.compile(r"\bFY\s?[’']?(\d\d)\b", re.IGNORECASE)
+_OPENING: Final = 2_500
+_WORD: Final = re.compile(r"[^\W_]+")
+_LEAST: Final = 4
+"""Letters that the beginning of a word has to have to stand for it."""
+
+# What speaks for a sentence, in log-odds.
+_OTHER_YEAR, _OTHER_DOCUMENT, _HAS_YEAR, _HEDGE = -2.0, -1.0, 0.5, -1.0
+_HAS_ITEM, _HAS_FIGURE = 1.2, 1.0
+_FIGURE: Final = re.compile(
+    r"(?<![\w.])[$€£]?\d[\d,.]*\d\b|\b(?:one|two|three|four|five|six|seven|eight|nine|ten)\b"
+)
+_HEDGED: Final = re.compile(r"\b(?:may|might|could|would|no assurance|if)\b", re.IGNORECASE)
+"""What may come about; of a report it is asked what came about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What may answer, and how it is to be read."""
+
+    asked: str
+    """What is left of the question."""
+    excerpts: list[Excerpt]
+    ending: dict[str, str]
+    """Documents whose fiscal year has the name of the year before the one in which it ends, with
+    that year."""
+    years: frozenset[str]
+    on_time: frozenset[str]
+    """Documents that are of a time asked for."""
+    items: frozenset[str]
+    """The line items that are asked about."""
+    figures: bool
+    """It asks how many or how much."""
+    whether: bool
+    """It asks whether something is so: a sentence says it better than a row of figures."""
+
+    def weigh(self, excerpt: Excerpt, text: str) -> float:
+        """Return what speaks for or against a sentence by who and when it is of, and what it tells.
+
+        Of a report it is asked what came about, and not what may.
+        """
+        weight = _OTHER_DOCUMENT * (excerpt.document != self.excerpts[0].document)
+        if not self.years:
+            return weight
+        if _HEDGED.search(text) and not _HEDGED.search(self.asked):
+            weight += _HEDGE
+        if self.items & {m.item.element for m in mentions(said(text))}:
+            weight += _HAS_ITEM
+            if self.figures:
+                weight += _HAS_FIGURE if _FIGURE.search(_YEAR.sub(" ", text)) else -_HAS_FIGURE
+        if self.whether and rows(text):
+            weight -= _HAS_ITEM
+        told = years_in(f"{text} {excerpt.heads}")
+        if told & self.years:
+            return weight + _HAS_YEAR
+        return weight + _OTHER_YEAR * (bool(told) + (excerpt.document not in self.on_time))
+
+
+def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> Scope:
+    """Say which excerpts may answer a question; `names` are those of their documents, by id."""
+    openings = {d: _opening(d, excerpts, name) for d, name in names.items()}
+    who = _who(question)
+    kept = list(excerpts)
+    heard: set[str] = set()
+    if who:
+        fits = {d: {w for w in who if _speaks_of(w, text)} for d, text in openings.items()}
+        heard = set().union(*fits.values())
+        if heard:
+            kept = [e for e in excerpts if fits.get(e.document)]
+        elif not any(_speaks_of(w, e.text) for w in who for e in excerpts):
+            kept = []
+    years = frozenset(time[:4] for time in read(question).times)
+    on_time = {d for d, text in openings.items() if years & _years_of(text)}
+    asked = _left(question, heard)
+    return Scope(
+        asked=asked,
+        excerpts=kept,
+        ending={d: year for d in names if (year := _ending(d, excerpts))},
+        years=years,
+        on_time=frozenset(on_time),
+        items=frozenset(m.item.element for m in mentions(said(asked))),
+        figures=figures_asked(question),
+        whether=yes_or_no(question),
+    )
+
+
+def _opening(document: str, excerpts: Iterable[Excerpt], name: str) -> str:
+    own = [e.text for e in excerpts if e.document == document and e.opens]
+    return f"{name}\n{' '.join(own)[:_OPENING]}"
+
+
+def _who(question: str) -> list[str]:
+    """Return the words of a question that may be of somebody's name."""
+    words = placed(question)
+    items = [(words[m.start][1], words[m.end - 1][2]) for m in mentions([w for w, _, _ in words])]
+    found = []
+    for match in _CAPITAL.finditer(question):
+        group = "name" if match["name"] else "first"
+        word = re.sub(r"[’']s?$", "", match[group].rstrip(".,'’"))
+        inside = any(start <= match.start(group) < end for start, end in items)
+        if len(word) > 1 and not inside and not _NO_NAME.match(word):
+            found.append(word)
+    return [word for word in dict.fromkeys(found) if word.lower() not in LEGAL]
+
+
+def _speaks_of(word: str, text: str) -> bool:
+    """Say whether a text has a word, the beginning of one, or what its letters stand for."""
+    squeezed = "".join(_WORD.findall(word)).casefold()
+    words = [each.casefold() for each in _WORD.findall(text)]
+    if any(
+        each == squeezed or (len(squeezed) >= _LEAST and each.startswith(squeezed))
+        for each in words
+    ):
+        return True
+    if len(squeezed) >= _LEAST:
+        return squeezed in "".join(words)
+    initials = "".join(each[0] for each in _WORD.findall(text) if each[0].isupper()).casefold()
+    return len(squeezed) > 1 and word.isupper() and squeezed in initials
+
+
+def _left(question: str, heard: set[str]) -> str:
+    """Return a question without the names, the times and the reports that it speaks of."""
+    left = question
+    for word in heard:
+        left = re.sub(rf"\s*\b{re.escape(word)}\b(?:[’']s?)?", " ", left)
+    left = timeless(left)
+    return left if len(left.split()) > 1 else question
+
+
+def timeless(question: str) -> str:
+    """Return a question without the times and the kinds of reports that it names."""
+    return " ".join(_WHEN.sub(" ", _REPORT.sub(" ", question)).split())
+
+
+def years_in(text: str) -> set[str]:
+    """Return the years that a text names, in four digits."""
+    short = {f"20{year}" for year in _SHORT_YEAR.findall(text)}
+    return {*_YEAR.findall(text), *short}
+
+
+def _years_of(text: str) -> set[str]:
+    """Return the years that a document names at its opening; a fiscal year may end in the next."""
+    found = set(re.findall(r"(?:19|20)\d\d(?!\d)", text))
+    return found | {str(int(year) - 1) for year in _ENDED_EARLY.findall(text)}
+
+
+def _ending(document: str, excerpts: Iterable[Excerpt]) -> str:
+    """Return in which year a fiscal year ends that is called by the year before; nothing if not.
+
+    One that ends in January or February has the one name or the other: the text says which.
+    """
+    own = [e.text for e in excerpts if e.document == document]
+    ended = next((m[1] for text in own if (m := _ENDED_EARLY.search(text))), "")
+    if not ended:
+        return ""
+    named = Counter(year for text in own for year in _FISCAL.findall(text))
+    return ended if named[str(int(ended) - 1)] > named[ended] else ""
