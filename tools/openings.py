@@ -141,7 +141,7 @@ _BETWEEN: Final = re.compile(
 )
 _BY: Final = re.compile(r"\b(?:entered\s+into|made)\s+by\b", re.IGNORECASE)
 _NAME_FOLLOWS: Final = re.compile(
-    r"[\s:,]*(?:the\s+|\(\d\)\s*)?(?:[A-Z“\"(]|[a-z]-?[A-Z]|[a-z]-[a-z])"
+    r"[\s:,]*(?:the\s+|\(\d\)\s*)?(?:[A-Z“\"(]|[a-z]-?[A-Z]|[a-z]-[a-z]|[a-z]\d\s)"
 )
 _BODY: Final = re.compile(
     r"\b(?:WHEREAS|Whereas|RECITALS?|Recitals|WITNESSETH|W I T N E S S|NOW,?\s+THEREFORE)\b"
@@ -158,7 +158,7 @@ _NO_NAME: Final = re.compile(
     r"\b(?:Agreement|Date|Term|Contract|Lease|Part(?:y|ies)(?!\s+[A-Z\d]\b))\b", re.IGNORECASE
 )
 _JOINER: Final = re.compile(
-    r"(?:[\s,;:.()\d]|\b(?:and/or|and|by|between|among|or|the(?=\s+[a-z])|the(?=\s+[A-Z])"
+    r"(?:[\s,;:.()\d]|[–—-](?=\s)|\b(?:and/or|and|by|between|among|or|the(?=\s+[a-z])|the(?=\s+[A-Z])"
     r"|on\s+the\s+one\s+hand|on\s+the\s+other(?:\s+hand)?|together\s+with)\b)+",
     re.IGNORECASE,
 )
@@ -181,7 +181,7 @@ COMPANY: Final = re.compile(rf"[A-Z][\w.&'’-]*{_MORE_NAME},?\s+(?:{LEGAL}|{LEG
 """A name that ends in a legal form, however many words stand before it."""
 _ARTICLE: Final = re.compile(r"\b[Aa]n?\s+$")
 _BEGINS_NAME: Final = re.compile(
-    r"(?!(?:An?|Whose|With|Is|Are|Its)\s)[A-Z0-9“\"]|[a-z]\w?-?[A-Z]|[a-z]+-[a-z]"
+    r"(?!(?:An?|Whose|With|Is|Are|Its)\s)[A-Z0-9“\"]|[a-z]\w?-?[A-Z]|[a-z]+-[a-z]|[a-z]\d\s"
 )
 _NEXT_NAME: Final = re.compile(r"\band\s+|;\s*")
 _LISTED_NAME: Final = re.compile(
@@ -194,6 +194,12 @@ _LAST_NAME: Final = re.compile(
 _ROLE: Final = re.compile(
     r"^[ \t]*(?P<role>[A-Z][\w /&-]{2,30}):[ \t]+(?P<name>[^\n:]{2,80}?)[ \t]*$", re.MULTILINE
 )
+_HEADED: Final = re.compile(
+    r"^[ \t]*(?:\d+\.?\s*)?(?:the\s+)?parties(?:\s+to\s+this\s+\w+)?[ \t]*:?[ \t]*$"
+    r"|\bbetween:?[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ENTRY: Final = re.compile(r"^[ \t]*\(?(?P<number>\d)[.)][ \t]*", re.MULTILINE)
 LONGEST_NAME: Final = 120
 
 
@@ -209,6 +215,8 @@ class Party:
 
 def parties(text: str) -> list[Party]:
     """Find those between whom a document is made, in order."""
+    if numbered := _numbered(text):
+        return numbered
     best: list[Party] = []
     for pattern in (_BETWEEN, _BY):
         for anchor in pattern.finditer(text):
@@ -216,6 +224,25 @@ def parties(text: str) -> list[Party]:
                 found = _parties_after(text, anchor.end())
                 best = found if len(found) > len(best) else best
     return best if len(best) > 1 else _with_roles(text) or best
+
+
+def _numbered(text: str) -> list[Party]:
+    """Find those who stand under "Parties", each with a number: "(1) Acme Ltd of 2 High Street"."""
+    heading = _HEADED.search(text)
+    if not heading:
+        return []
+    body = _BODY.search(text, heading.end())
+    end = min(body.start() if body else len(text), heading.end() + 1800)
+    found: list[Party] = []
+    for entry in _ENTRY.finditer(text, heading.end(), end):
+        if int(entry["number"]) != len(found) + 1:
+            break
+        name = _LISTED_NAME.match(text, entry.end(), end) or COMPANY.match(text, entry.end(), end)
+        if not name:
+            return []
+        called = _CALLED.search(text, name.end(), text.find("\n", name.end()) + 300)
+        found.append(Party(Span(*name.span()), (called["name"] or "") if called else ""))
+    return found if len(found) > 1 else []
 
 
 def _with_roles(text: str) -> list[Party]:

@@ -152,6 +152,8 @@ _LEAD: Final = re.compile(
     r"(?:(?:and/or|and|or|by|both)\b[\s,;:.]*)*(?:\(?(?:\d|[a-z])[.)]\s*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_ROLE: Final = re.compile(r"^[A-Z][a-z]{2,20}:\s+(?=[A-Z])")
+"""What somebody is, before the name: "Client: Acme Ltd."."""
 _FULL_NAME: Final = re.compile(rf"(?:{LEGAL}|{LEGAL.upper()})\.?[\s,]+(and)\s+(?=[A-Z])")
 _WORD: Final = re.compile(r"[^\W_]+")
 
@@ -164,7 +166,7 @@ def party_names(text: str) -> list[str]:
     """
     names = []
     for piece in _pieces(text[:MOST_CHARS]):
-        bare = _LEAD.sub("", " ".join(piece.split()), count=1)
+        bare = _ROLE.sub("", _LEAD.sub("", " ".join(piece.split()), count=1))
         after = DESCRIBED.search(bare)
         # "Bunker One (USA) Inc.": brackets inside a name do not end it.
         while after and after[0] == " (" and COMPANY.match(bare, 0):

@@ -37,6 +37,21 @@ Provider: Contoso GmbH
 Date: 4 May 2021
 1. Services. The Provider shall provide the services between 9 and 5.
 """
+LISTED = """\
+This Agreement is dated 1 March 2022.
+Parties
+(1) Heron Optics Pty Ltd (company number 123) , 7 Quay Road, Hobart
+(2) Stork Medical, LLC of 15 Central Way, Dallas
+Background
+The Supplier, Plover Ltd. and others make lenses.
+"""
+DASHED = """\
+THIS LICENCE dated as of October 3, 2018 is made BETWEEN:
+r2 Robotics Inc., a company formed under the laws of Ontario (“R2”);
+- and -
+GANNET HEALTH CORP, a company incorporated under the laws of Ontario (“Gannet”)
+RECITALS
+"""
 
 
 @pytest.mark.parametrize(
@@ -54,6 +69,8 @@ Date: 4 May 2021
             "2013-07-26",
         ),
         (ROLES, ["Northwind Traders Ltd.", "Contoso GmbH"], "2021-05-04"),
+        (LISTED, ["Heron Optics Pty Ltd", "Stork Medical, LLC"], "2022-03-01"),
+        (DASHED, ["r2 Robotics Inc.", "GANNET HEALTH CORP"], "2018-10-03"),
         (ODD, ["Bunker One (USA) Inc.", "e-centives, Inc."], "2011-05-05"),
     ],
 )
@@ -64,6 +81,10 @@ def test_a_preamble_names_its_parties_and_its_date(
     assert [name for quote in found for name in party_names(quote)] == names
     made = document_dates([preamble], [True])[0].span
     assert str(iso_date(preamble[made.start : made.end])) == day
+
+
+def test_what_somebody_is_stands_before_the_name_and_is_no_part_of_it() -> None:
+    assert party_names("Client: Northwind Traders Ltd.") == ["Northwind Traders Ltd."]
 
 
 OPENING = "1. Under the powers given by the Board on May 2, 2008 it is agreed as follows.\n"
