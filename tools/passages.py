@@ -251,6 +251,13 @@ def sentences(text: str) -> list[Span]:
     return [span for block in blocks(text) for span in _in_block(text, block)]
 
 
+def sentence_at(text: str, at: int) -> Span | None:
+    """Return the sentence in which a character stands, if it stands in one."""
+    block = next((block for block in blocks(text) if block.start <= at < block.end), None)
+    within = _in_block(text, block) if block else iter(())
+    return next((span for span in within if span.start <= at < span.end), None)
+
+
 def _pieces(text: str, span: Span) -> Iterator[Span]:
     """Cut a span that is longer than `MOST` at white space; inside a word only if it is longer."""
     start = span.start
