@@ -62,39 +62,63 @@ def workbook(table: Extraction, corrections: Sequence[Correction]) -> bytes:
     titles = [_titles(column, corrected) for column in table.columns]
     book = Workbook()
     book.remove(book.worksheets[0])
-    values, quotes = book.create_sheet("Table"), book.create_sheet(_QUOTES)
+    values, quotes = book.create_sheet("Table"), _Quotes(book.create_sheet(_QUOTES))
     _heads(values, distinct(["Document", "Status", *chain(*titles)]))
-    _heads(quotes, _CITED)
-    cited = links = 0
     for number, row in enumerate(table.rows, 2):
         _put(values.cell(number, 1), row.document)
         _put(values.cell(number, 2), f"{row.status}: {row.reason}" if row.reason else row.status)
         place = 3
         for column, heads in zip(table.columns, titles, strict=True):
             cell = row.cells[column.name]
-            correction = said.get((row.document_id, column.name))
-            at, state = (values.cell(number, place + n) for n in (0, 1))
-            _cell(at, column, cell, correction)
-            _put(state, STATES[cell.state])
-            state.fill = _fill(cell)
-            if cell.citations and links < _MOST_LINKS and cited < _MOST_ROWS - 2:
-                _link(cited + 2, at, state)
-                links += 2
-            if correction:
-                _put(values.cell(number, place + 2), corrected_to(correction))
-                values.cell(number, place + 2).font = Font(italic=True, color=_CORRECTED)
+            fields = [values.cell(number, place + n) for n in range(len(heads))]
+            _fill_in(fields, column, cell, said.get((row.document_id, column.name)))
+            quotes.add(column, cell, fields[:2])
             place += len(heads)
-            for citation in cell.citations[: _MOST_ROWS - 2 - cited]:
-                cited += 1  # counted here: the sheet would go through its cells for it
-                _cite(quotes, cited + 1, column, cell, citation)
-    if cited == _MOST_ROWS - 2:
-        _put(quotes.cell(_MOST_ROWS, 1), _MORE)
     widths = (_WIDE, _NARROW, _WIDE)
     _finish(values, (_NAME, _NARROW, *chain(*(widths[: len(heads)] for heads in titles))))
-    _finish(quotes, (_NAME, 24, _WIDE, _NARROW, 24, 90, 8, 9, 9, 20))
+    quotes.finish()
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def _fill_in(
+    fields: Sequence[Field], column: Column, cell: Cell, correction: Correction | None
+) -> None:
+    """Write a value, its state and, where there is a column for it, what people say."""
+    at, state, *more = fields
+    _cell(at, column, cell, correction)
+    _put(state, STATES[cell.state])
+    state.fill = _fill(cell)
+    if correction:
+        _put(more[0], corrected_to(correction))
+        more[0].font = Font(italic=True, color=_CORRECTED)
+
+
+class _Quotes:
+    """The sheet of citations, as far as a workbook can hold and link them."""
+
+    def __init__(self, sheet: Worksheet) -> None:
+        self._sheet = sheet
+        self._last = 1  # counted here: the sheet would go through its cells for it
+        self._links = 0
+        _heads(sheet, _CITED)
+
+    def add(self, column: Column, cell: Cell, fields: Sequence[Field]) -> None:
+        """Write the citations of a cell, and link its fields to the first."""
+        room = _MOST_ROWS - 1 - self._last
+        if cell.citations and room and self._links + len(fields) <= _MOST_LINKS:
+            _link(self._last + 1, *fields)
+            self._links += len(fields)
+        for citation in cell.citations[:room]:
+            self._last += 1
+            _cite(self._sheet, self._last, column, cell, citation)
+
+    def finish(self) -> None:
+        """Say in the last row if there are more."""
+        if self._last == _MOST_ROWS - 1:
+            _put(self._sheet.cell(_MOST_ROWS, 1), _MORE)
+        _finish(self._sheet, (_NAME, 24, _WIDE, _NARROW, 24, 90, 8, 9, 9, 20))
 
 
 def _titles(column: Column, corrected: Container[str]) -> tuple[str, ...]:

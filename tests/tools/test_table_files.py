@@ -183,7 +183,7 @@ def test_what_no_workbook_can_hold_is_replaced_or_cut() -> None:
 
 def test_a_large_table_is_a_workbook_that_excel_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.table_workbook._MOST_ROWS", 12)
-    monkeypatch.setattr("tools.table_workbook._MOST_LINKS", 3)
+    monkeypatch.setattr("tools.table_workbook._MOST_LINKS", 7)
     cells = {"law": Cell(value="Ohio", state="found", citations=[LAW] * 2)}
     rows = [Row(document_id=f"d-{n}", document="a", status="ready", cells=cells) for n in range(9)]
     table = Extraction(columns=[Column(name="law")], rows=rows)
