@@ -179,6 +179,13 @@ class TestXlsx:
             parsed.reason == "Hidden in it, and read all the same: hidden rents, veryHidden rents."
         )
 
+    def test_no_part_stands_for_another(self) -> None:
+        data = workbook(lambda book: book.active.append(["a", "b"]))
+        with zipfile.ZipFile(twice := io.BytesIO(data), "a") as package:
+            package.writestr("xl/worksheets/SHEET1.xml", package.read("xl/worksheets/sheet1.xml"))
+        parsed = parse(twice.getvalue(), "a.xlsx")
+        assert (parsed.status, "the same name" in parsed.reason) == ("damaged", True)
+
     def test_no_name_in_it_is_told_at_any_length(self) -> None:
         data = workbook(lambda book: book.active.append(["a", "b"]))
         data = with_part(data, "xl/workbook.xml", 'name="Sheet"', f'name="{"S" * 100_000}"')

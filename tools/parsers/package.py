@@ -95,6 +95,8 @@ class Package:
             if data[start : start + len(written)] != written:
                 raise Refused("damaged", f"Its list of parts is corrupt. {self._remedy}")
         self._names = {entry.filename.lower(): entry for entry in archive.infolist()}
+        if len(self._names) < len(archive.infolist()):  # one would be examined, the other read
+            raise Refused("damaged", f"Some of its parts have the same name. {self._remedy}")
         if len(archive.infolist()) > MAX_ENTRIES:
             raise Refused("unsupported", f"It holds more than {MAX_ENTRIES:,} parts.")
 
