@@ -179,6 +179,30 @@ class TestXlsx:
             parsed.reason == "Hidden in it, and read all the same: hidden rents, veryHidden rents."
         )
 
+    @pytest.mark.parametrize(
+        ("part", "old", "new"),
+        [
+            (
+                "[Content_Types].xml",
+                "</Types>",
+                '<Override PartName="/xl/other.xml" ContentType="x.sharedStrings+xml"/></Types>',
+            ),
+            ("[Content_Types].xml", "/xl/workbook.xml", "/xl/other.xml"),
+            ("xl/_rels/workbook.xml.rels", "sheet2.xml", "SHEET2.xml"),
+        ],
+    )
+    def test_it_is_read_as_excel_would_read_it(self, part: str, old: str, new: str) -> None:
+        def fill(book: Any) -> None:
+            book.active.append(["rent", 1200])
+            book.create_sheet("more").append(["deposit", 900])
+
+        data = workbook(fill)
+        assert len(parse(data, "a.xlsx").pages) == 2
+        with zipfile.ZipFile(more := io.BytesIO(with_part(data, part, old, new)), "a") as package:
+            package.writestr("xl/other.xml", package.read("xl/workbook.xml"))
+        parsed = parse(more.getvalue(), "a.xlsx")
+        assert (parsed.status, "does not lead to its sheets" in parsed.reason) == ("damaged", True)
+
     def test_no_part_stands_for_another(self) -> None:
         data = workbook(lambda book: book.active.append(["a", "b"]))
         with zipfile.ZipFile(twice := io.BytesIO(data), "a") as package:

@@ -10,22 +10,31 @@ import datetime
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import openpyxl
 from openpyxl.utils import get_column_letter
 
 from tools.parsers.grids import Row, Section, cell, pages
-from tools.parsers.office_xml import child, children
+from tools.parsers.office_xml import child, children, value
 from tools.parsers.package import Package, opened
 from tools.parsers.result import Parsed, Refused, has_text, numbered
 
 MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _UNCOMPUTED = re.compile(rb"<f\b[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>")
-_READ: Final = {"worksheet": "worksheet", "sharedStrings": "sst", "styles": "styleSheet"}
-"""The parts that openpyxl reads by their relations, and what their roots are called."""
+_READ: Final = {"sharedStrings": "sst", "styles": "styleSheet"}
+"""The parts that openpyxl reads beside sheets, and what their roots are called."""
+_TYPES: Final = re.compile(r"\.(sharedStrings|main)\+xml$")
+_NO_SHEET: Final = (
+    "What its list of parts says does not lead to its sheets. Open it in Excel, save it again, and "
+    "add that."
+)
+_DISORDER: Final = (
+    "Rows or cells of it are not in their order, so that some would be left out. Open it in Excel, "
+    "save it again, and add that."
+)
 _PLAIN_NAME = re.compile(r"\w+")
 _PLACE = re.compile(rb"<(?:\w+:)?(?:row|c)\s(?:[^>]*?\s)?r=[\"']([A-Z]*)(\d+)[\"']")
 # What of a number format is no digit to be shown (ECMA-376, part 1, 18.8.31).
@@ -43,16 +52,24 @@ _DIGITS: Final = Context(prec=400)
 def read(data: bytes) -> Parsed:
     """The sheets of a workbook. May raise `Refused`."""
     with opened(data, "Excel") as package:
-        uncomputed = _uncomputed(package)
-        hidden = _hidden(package)
+        sheets = _examined(package)
+        uncomputed = sum(len(_UNCOMPUTED.findall(sheet.data)) for sheet in sheets)
         unread = package.unread(r"xl/worksheets/[^/]+\.xml")
-        found = numbered(_sheets(data))
+        found = numbered(_sheets(data, [sheet.name for sheet in sheets]))
     if not has_text(found):
         if uncomputed:
             raise Refused("damaged", _told(uncomputed))
         raise Refused("damaged", "There is no text in it.")
-    told = " ".join(filter(None, [hidden, unread, _told(uncomputed)]))
+    told = " ".join(filter(None, [_hidden(sheets), unread, _told(uncomputed)]))
     return Parsed(status="ready", reason=told, media_type=MEDIA_TYPE, pages=found)
+
+
+class _Sheet(NamedTuple):
+    """A sheet with cells, before openpyxl reads it."""
+
+    name: str
+    is_hidden: bool
+    data: bytes
 
 
 def _told(uncomputed: int) -> str:
@@ -62,32 +79,42 @@ def _told(uncomputed: int) -> str:
     return f"{what} never computed, and cannot be read. Open it in Excel, save it, and add that."
 
 
-def _hidden(package: Package) -> str:
-    """What to say of sheets that Excel does not show (ECMA-376, part 1, 18.2.19)."""
-    sheets = child(package.xml(package.main("xl/workbook.xml")), "s:sheets")
-    names = [
-        cell(each.get("name", ""))[:_NAME_CHARS]
-        for each in children(sheets, "s:sheet")
-        if each.get("state", "visible") != "visible"
-    ]
+def _hidden(sheets: Sequence[_Sheet]) -> str:
+    """What to say of sheets that Excel does not show."""
+    names = [cell(sheet.name)[:_NAME_CHARS] for sheet in sheets if sheet.is_hidden]
     shown = ", ".join([*names[:5], *(["others"] if len(names) > 5 else [])])
     return f"Hidden in it, and read all the same: {shown}." if names else ""
 
 
-def _uncomputed(package: Package) -> int:
-    """How many formulas have no value. What openpyxl will read is held to the limits before."""
+def _examined(package: Package) -> list[_Sheet]:
+    """The sheets that Excel would show, all that openpyxl will read being held to the limits."""
     main = package.main("xl/workbook.xml")
-    package.xml(main)
-    parts = [each for each in package.related(main) if each.kind in _READ]
-    read = {each: package.plain(each.path, _READ[each.kind]) for each in parts}
-    sheets = [data for part, data in read.items() if part.kind == "worksheet"]
-    if not all(map(_in_order, sheets)):
-        raise Refused(
-            "damaged",
-            "Rows or cells of it are not in their order, so that some would be left out. Open it "
-            "in Excel, save it again, and add that.",
-        )
-    return sum(len(_UNCOMPUTED.findall(data)) for data in sheets)
+    related = {each.id: each for each in package.related(main)}
+    by_kind = {each.kind: each.path for each in related.values() if each.kind in _READ}
+    _check_types(package, {**by_kind, "main": main})
+    for kind, path in by_kind.items():
+        package.plain(path, _READ[kind])
+    sheets = []
+    for each in children(child(package.xml(main), "s:sheets"), "s:sheet"):
+        part = related.get(value(each, "r:id"))
+        if part is None:
+            raise Refused("damaged", _NO_SHEET)
+        if part.kind == "chartsheet":
+            continue
+        data = package.plain(part.path, "worksheet" if part.kind == "worksheet" else "")
+        if not _in_order(data):
+            raise Refused("damaged", _DISORDER)
+        hidden = each.get("state", "visible") != "visible"  # 18.2.19
+        sheets.append(_Sheet(each.get("name", ""), hidden, data))
+    return sheets
+
+
+def _check_types(package: Package, paths: Mapping[str, str]) -> None:
+    """Refuse a workbook of which Excel, by relations, and openpyxl, by types, read other parts."""
+    for each in package.xml("[Content_Types].xml"):
+        kind, part = _TYPES.search(each.get("ContentType", "")), each.get("PartName")
+        if kind and part and part.lstrip("/").lower() != paths.get(kind[1], "").lower():
+            raise Refused("damaged", _NO_SHEET)
 
 
 def _in_order(sheet: bytes) -> bool:
@@ -106,13 +133,15 @@ def _in_order(sheet: bytes) -> bool:
     return True
 
 
-def _sheets(data: bytes) -> Iterator[Section]:
+def _sheets(data: bytes, names: Sequence[str]) -> Iterator[Section]:
     try:
         book = openpyxl.load_workbook(
             io.BytesIO(data), read_only=True, data_only=True, keep_links=False
         )
     except (TypeError, AttributeError, SyntaxError) as error:  # of XML that is no workbook's
         raise ValueError(str(error)) from error
+    if [sheet.title for sheet in book.worksheets] != names:
+        raise Refused("damaged", _NO_SHEET)
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # what a file says of its size need not be true
         yield from pages(_rows(sheet), _placed(sheet.title), cell(sheet.title))
