@@ -16,10 +16,12 @@ from storage.errors import AffidavitError
 from storage.records import Document, Run
 from storage.submission import Strategy
 from ui import opinion, outcome, parts, shelf, words
-from ui.markup import show, tag
+from ui.markup import Safe, show, tag
 
 QUESTION_CHARS: Final = 20_000
 _SHOWN: Final = 20
+_NAMED: Final = 4
+"""Documents whose names stand beside a question."""
 _ASKED: Final = "ask"
 _CHOICE: Final = "how"
 _HOW: Final[dict[Strategy, str]] = {"enqueue": "Ask next", "interrupt": "Ask instead"}
@@ -73,10 +75,18 @@ def _conversation(desk: Orchestrator, turns: Sequence[Run], names: dict[str, str
         with st.chat_message("user", avatar=":material/person:"):
             show(tag("div", run.question, cls="aff-question"))
             if run.documents:
-                about = ", ".join(names.get(each, each) for each in run.documents)
-                show(tag("p", f"About {about}", cls="aff-quiet"))
+                show(_about([names.get(each, each) for each in run.documents]))
         with st.chat_message("assistant", avatar=":material/balance:"):
             _turn(desk, run, last=run is turns[-1])
+
+
+def _about(names: Sequence[str]) -> Safe:
+    """Return what a question is about; many names unfold."""
+    if len(names) <= _NAMED:
+        return tag("p", f"About {', '.join(names)}", cls="aff-quiet")
+    lines = (tag("p", name, cls="aff-quiet") for name in names)
+    summary = tag("summary", f"About {words.count(len(names), 'document')}")
+    return tag("details", summary, *lines, cls="aff-quiet")
 
 
 def _turn(desk: Orchestrator, run: Run, *, last: bool) -> None:

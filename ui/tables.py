@@ -24,7 +24,7 @@ _FILES: Final[dict[FileKind, str]] = {
     "json": "application/json",
 }
 _HEIGHT: Final = 420
-_WIDTHS: Final = (210, 240)
+_WIDTHS: Final = (210, 200)
 """Pixels of a field, and of the documents."""
 _COLOURS: Final[dict[CellState, str]] = {
     "found": "",

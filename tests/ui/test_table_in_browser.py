@@ -25,9 +25,9 @@ SCHEMA = {
         "satellite": {"type": "string", "description": "Which satellite is launched?"},
     },
 }
-NAMES, FIELD, LINE = 240, 210, 35
+NAMES, FIELD, LINE = 200, 210, 35
 """Pixels of the grid: the width of the names and of a field, the height of a line."""
-NARROW = {"width": 900, "height": 800}
+NARROW = {"width": 860, "height": 800}
 """A window that the fields fill, so that they are not stretched."""
 
 

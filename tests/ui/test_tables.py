@@ -75,6 +75,20 @@ def test_choosing_a_cell_of_the_grid_opens_it_once(
     assert chosen["open-cell"] == (0, 1)
 
 
+def test_many_documents_of_a_question_unfold(
+    desk: Orchestrator, pages: Any, lease: Document
+) -> None:
+    more = [desk.documents.add(b"x" * n, name=f"{n}.txt").id for n in range(1, 5)]
+    few = desk.extract(SCHEMA, documents=more)
+    many = desk.extract(SCHEMA, documents=[lease.id, *more])
+    assert "About 1.txt, 2.txt, 3.txt, 4.txt" in pages.text(pages.open(thread=few.thread_id))
+    at = pages.open(thread=many.thread_id)
+    assert "About 5 documentslease.txt" in pages.text(at)
+    assert ("details", "aff-quiet") in {
+        (name, attrs.get("class")) for name, attrs in pages.tags(at)
+    }
+
+
 @pytest.mark.parametrize("quotes", [[(0, 3), (8, 11)], [(0, 9), (4, 11)], [(8, 11), (8, 11)]])
 def test_several_quotes_of_a_page_are_marked_and_no_text_is_lost(
     quotes: list[tuple[int, int]],
