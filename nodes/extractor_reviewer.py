@@ -111,7 +111,8 @@ def _check(
     try:
         checked.value = value_of(column, reply.values)
     except InvalidInput as error:
-        wrong.append(str(error))
+        said = any(text.strip() for text in reply.values)
+        wrong.append(str(error) if said else "the quotes speak of it, but no value is given.")
     if not reply.quotes:
         wrong.append("no quote is given.")
     quotes = [citation.quote for citation in checked.citations]

@@ -79,7 +79,7 @@ def test_a_value_with_its_quote_is_found(context: MakeContext, add: AddPages) ->
         ({**OHIO, "quotes": [{"page": 9, "quote": "the State of Ohio"}]}, "stand on page 9"),
         ({**MARCH, "field": "law"}, "The quotes do not support the value: no"),
         ({**MARCH, "values": ["2029-03-01"]}, "The value does not stand in the quotes."),
-        ({**MARCH, "values": []}, "No value is given."),
+        ({**MARCH, "values": []}, "The quotes speak of it, but no value is given."),
         ({**MARCH, "values": ["soon"]}, "'soon' is not one full date"),
         ({**MARCH, "field": "another"}, "Nothing was said of it"),
     ],
