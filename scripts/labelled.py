@@ -125,7 +125,9 @@ def _documents(folder: Path, questions: dict[str, Question]) -> Iterator[Labelle
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"There are no labels to be read at {path}: {error}.") from None
+        why = getattr(error, "strerror", None) or error
+        form = "docs/evaluation.md has the form of a labelled set."
+        raise InvalidInput(f"There are no labels to be read at {path}: {why}. {form}") from None
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue

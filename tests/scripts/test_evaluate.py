@@ -103,7 +103,9 @@ def test_a_set_without_that_form_is_refused_with_the_place(
 
 
 def test_a_folder_without_labels_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"labels\.jsonl"):
+    with pytest.raises(
+        InvalidInput, match=r"labels\.jsonl: No such file .*docs/evaluation\.md has the form"
+    ):
         read_labelled(tmp_path)
 
 
