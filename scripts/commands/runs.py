@@ -118,15 +118,19 @@ def _drive(desk: "Orchestrator", run_id: str) -> "Run":
 
 @app.command()
 @command
-def resume(run_id: RunId, workspace: Workspace = "", as_json: Json = False) -> int:
+def resume(run_id: RunId, out: Out = None, workspace: Workspace = "", as_json: Json = False) -> int:
     """Go on with a run from where it stands: after a crash, a decision or an error."""
+    from scripts.tables import kind_of
+
+    if out:
+        kind_of(out)
     with opened(workspace) as desk:
         run = desk.runs.get(run_id)
         if run.status in ("error", "timeout"):
             desk.runs.retry(run_id)
         elif run.ended or (run.status == "interrupted" and not desk.runs.expire(run_id)):
-            return show_run(desk, run, as_json)
-        return driven(desk, run_id, as_json)
+            return _shown(desk, run, as_json, out)
+        return driven(desk, run_id, as_json, out)
 
 
 @app.command()

@@ -30,7 +30,7 @@ def extract(
 
     Each cell says whether its value was found, is not in the document, or is uncertain. What is not
     known yet is added first; without FILE it is made of all documents. A run that was stopped goes
-    on with `affidavit resume RUN`, and `affidavit show RUN --out FILE` writes its table.
+    on with `affidavit resume RUN --out FILE`; `affidavit show RUN --out FILE` writes it again.
     """
     from scripts.adding import add_all, find
     from scripts.printing import EARLIER

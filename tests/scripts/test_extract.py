@@ -80,6 +80,8 @@ def test_people_see_values_states_and_pages(told: Cli, tmp_path: Path) -> None:
     written = told("show", run["run_id"], "--out", "t.csv")
     assert "2 documents, 1 field" in written.stdout
     assert "4200  line 8" not in written.stdout  # it is in the file
+    told("resume", run["run_id"], "--out", "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "t.csv").read_bytes()
     assert "2 of 2 documents" in result.stderr
 
 
