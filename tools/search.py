@@ -63,8 +63,8 @@ class View:
     """Which files these are: whoever sees another stamp opens them anew."""
     index: Any
     searcher: Any
-    profiles: dict[str, Profile]
-    """Versions, and what of them a question can name."""
+    profiles: dict[tuple[str, str, bytes], Profile]
+    """What of documents a question can name, by their ids, versions and names."""
     router: Router
     ids: dict[int, str]
     """The documents, by the numbers that stand in the column."""
@@ -160,9 +160,10 @@ def open_view(
     known = before.profiles if before else {}
     hits = searcher.search(exactly("kind", ["document"]), max(1, searcher.num_docs), count=False)
     rows = [searcher.doc(address) for _, address in hits.hits]
-    profiles = {row["sha256"][0]: known.get(row["sha256"][0]) or _profile(row) for row in rows}
+    keyed = {(row["document_id"][0], row["sha256"][0], row["name"][0]): row for row in rows}
+    profiles = {key: known.get(key) or _profile(row) for key, row in keyed.items()}
     ids = {row["document"][0]: row["document_id"][0] for row in rows}
-    versions = {row["document_id"][0]: row["sha256"][0] for row in rows}
+    versions = {document_id: sha256 for document_id, sha256, _ in keyed}
     router, position = Router(profiles.values()), position_in(searcher)
     return View(stamp, index, searcher, profiles, router, ids, versions, position)
 

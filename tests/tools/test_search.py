@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,16 @@ def test_another_version_takes_the_place_of_the_first(index: TantivyIndex) -> No
     index.add([newer])
     assert {h.sha256 for h in index.search("rent", documents=[LEASE.document_id])} == {"sha-2"}
     assert not index.holds(LEASE.sha256)
+
+
+def test_bytes_that_came_back_under_another_id_and_name_are_known_by_these(
+    index: TantivyIndex, tmp_path: Path
+) -> None:
+    assert found(index, "laws of Bavaria")[0] == (SUPPLY.document_id, 2)
+    another = TantivyIndex(tmp_path / "index")
+    another.remove([SUPPLY.document_id])
+    another.add([replace(SUPPLY, document_id="d-back", name="Zanzibar.pdf")])
+    assert found(index, "Which laws govern Zanzibar?")[0] == ("d-back", 2)
 
 
 def test_what_is_removed_is_gone_from_the_disk_too(index: TantivyIndex, tmp_path: Path) -> None:
