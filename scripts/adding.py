@@ -56,11 +56,24 @@ def add_all(
     allocation.hold_little()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         work = _indexed(desk, pool.map(add, found))
-        ended = list(track(work, "Adding", len(found), console=printing.err, transient=True))
+        ended = list(_shown(work, len(found)))
     with printing.err.status("Indexing …"):
         desk.documents.index()
     added = [each for each in ended if not isinstance(each, str)]
     return added, [each for each in ended if isinstance(each, str)]
+
+
+def _shown(work: Iterable[Added | str], count: int) -> Iterable[Added | str]:
+    """Pass on what became of files, with progress that takes little time itself."""
+    return track(
+        work,
+        "Adding",
+        count,
+        console=printing.err,
+        transient=True,
+        refresh_per_second=4,
+        update_period=0.25,
+    )
 
 
 def _indexed(desk: Orchestrator, ended: Iterable[Added | str]) -> Iterator[Added | str]:

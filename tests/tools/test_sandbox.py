@@ -61,6 +61,26 @@ class TestReading:
         with Hooked(told("(password, password in str((sys.argv, os.environ)))")) as sandbox:
             assert sandbox.parse(b"a", "a.txt", "Sesame-ü").reason == "('Sesame-ü', False)"
 
+    def test_no_garbage_is_looked_for_in_what_was_imported(self) -> None:
+        with Hooked("import gc\n" + told("gc.get_freeze_count() > 10_000")) as sandbox:
+            assert sandbox.parse(b"a", "a.txt").reason == "True"
+
+    def test_readers_that_few_files_need_wait_for_the_first_of_them(self) -> None:
+        class Telling(Sandbox):
+            def _read(self) -> str:
+                return f"""
+{super()._read()}
+import sys
+from tools.parsers.result import Parsed
+def read(data, name, password):
+    formats = "pdf docx pptx html eml delimited".split()
+    loaded = [each for each in formats if "tools.parsers." + each in sys.modules]
+    return Parsed(status="ready", reason=" ".join(loaded))
+"""
+
+        with Telling(processes=1) as sandbox:
+            assert sandbox.parse(b"a", "a.txt").reason == "pdf"
+
     def test_nothing_starts_before_it_is_needed(self) -> None:
         with Sandbox() as sandbox:
             assert not sandbox._children

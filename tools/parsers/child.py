@@ -7,6 +7,7 @@ length, then JSON; the parent takes nothing of it for granted.
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import struct
@@ -34,6 +35,7 @@ def serve(
     _die_with(parent)
     requests, answers = _streams()
     _limit(memory)
+    gc.freeze()  # what was imported stays: no garbage is to be looked for in it, file after file
     _answer(answers, READY)
     while header := requests.read(HEADER.size):
         if len(header) < HEADER.size:
