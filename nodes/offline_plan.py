@@ -11,7 +11,7 @@ from nodes.offline_requests import plain_call
 from nodes.reading import Excerpt, Quote, mentions, quotes
 from nodes.reading_question import read_question
 from nodes.reading_rows import MOST_ITEMS, changes, row_quotes, yes_or_no
-from nodes.reading_scope import Scope, scope, timeless, years_in
+from nodes.reading_scope import Scope, scope, timeless
 from nodes.reading_tables import statement
 from tools.accounting import mentions as mentions_of
 from tools.accounting import renamed, said, wordings
@@ -130,12 +130,13 @@ def _answers(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) 
     within = scope(question, excerpts, names)
     if not within.excerpts:
         return []
-    rows = row_quotes(question, within.excerpts, within.ending)
+    rows = row_quotes(question, within.excerpts, within.ending, within.other_quarter)
+    rows = [quote for quote in rows if quote.says or within.has_time(quote)]
     if rows and not (yes_or_no(question) or changes(question)):
         return rows
     told = _told(within)
     if yes_or_no(question):
-        return [*told[:2], *rows[:1]]
+        return [*(q for q in told[:2] if not q.heads), *rows[:1]]
     if rows:
         return [*rows, *(q for q in told[:1] if not q.heads)]
     return told
@@ -143,14 +144,14 @@ def _answers(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) 
 
 def _told(within: Scope) -> list[Quote]:
     """Answer with sentences; an item is looked for under its other names too."""
-    found = quotes(within.asked, within.excerpts, weigh=within.weigh)
-    if not within.years:
-        return found
-    for asked in renamed(within.asked):
-        other = quotes(asked, within.excerpts, weigh=within.weigh)
-        if other and (not found or other[0].score > found[0].score):
-            found = other
-    return [q for q in found if not q.heads or within.years & years_in(f"{q.text} {q.heads}")]
+    best: list[Quote] = []
+    others = renamed(within.asked) if within.years else []
+    for asked in (within.asked, *others):
+        found = quotes(asked, within.excerpts, weigh=within.weigh)
+        found = [quote for quote in found if within.answers(quote)]
+        if found and (not best or found[0].score > best[0].score):
+            best = found
+    return best
 
 
 def _goes_on(question: str, excerpts: Sequence[Excerpt], near: Sequence[Excerpt]) -> list[Quote]:

@@ -109,14 +109,23 @@ class _Time:
     quarter: int = 0
     months: int = 0
 
-    def is_of(self, column: Column, *, loosely: bool = False) -> bool:
-        """Say whether a column is of this time; `loosely`: as far as it says how long it is."""
+    def is_of(self, column: Column, *, at_end: bool = False, quarter: bool = True) -> bool:
+        """Say whether a column is of this time, or `at_end` of it, as those of balance sheets are.
+
+        `quarter` says whether three months that are not numbered may be the quarter.
+        """
         if column.year != self.year:
             return False
-        length = 3 if self.quarter else self.months or 12
         if column.quarter:
             return column.quarter == self.quarter
-        return column.months == length or (column.months == 0 and (loosely or length == 12))
+        if column.months == 0:
+            return at_end or self.length == 12
+        return column.months == self.length and (not self.quarter or quarter)
+
+    @property
+    def length(self) -> int:
+        """In months."""
+        return 3 if self.quarter else self.months or 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +175,26 @@ def figures_asked(question: str) -> bool:
 
 
 def row_quotes(
-    question: str, excerpts: Sequence[Excerpt], ending: Mapping[str, str] | None = None
+    question: str,
+    excerpts: Sequence[Excerpt],
+    ending: Mapping[str, str] | None = None,
+    other_quarter: frozenset[str] = frozenset(),
 ) -> list[Quote]:
     """Return the rows that have what a question asks for, the figures said: one for each item.
 
     `ending` has documents of which the fiscal year has the name of the year before the one in
-    which it ends, with the year in which it ends: fiscal 2019 ends in January 2020.
+    which it ends, with the year in which it ends: fiscal 2019 ends in January 2020;
+    `other_quarter` has documents on another quarter than is asked for.
     """
     if not about_figures(question):
         return []
     found = []
     for sought in _sought(question):
-        enough = [f for f in _weighed(sought, excerpts, ending or {}) if f.weight >= _ENOUGH]
+        enough = [
+            f
+            for f in _weighed(sought, excerpts, ending or {}, other_quarter)
+            if f.weight >= _ENOUGH
+        ]
         best = max(enough, key=lambda f: f.weight - f.later, default=None)
         if best:
             found.append(best.quote)
@@ -228,7 +245,10 @@ def _times(question: str) -> tuple[_Time, ...]:
 
 
 def _weighed(
-    sought: _Sought, excerpts: Sequence[Excerpt], ending: Mapping[str, str]
+    sought: _Sought,
+    excerpts: Sequence[Excerpt],
+    ending: Mapping[str, str],
+    other_quarter: frozenset[str],
 ) -> Iterator[_Found]:
     documents: dict[str, int] = {}
     for rank, excerpt in enumerate(excerpts):
@@ -240,7 +260,11 @@ def _weighed(
             if called <= 0:
                 continue
             weight = called + _by_statement(sought, _statement_at(excerpt, row, inside))
-            quoted = _quoted(sought, excerpt, row, caption, ending.get(excerpt.document, ""))
+            year, own_quarter = (
+                ending.get(excerpt.document, ""),
+                excerpt.document not in other_quarter,
+            )
+            quoted = _quoted(sought, excerpt, row, caption, year, own_quarter)
             if quoted:
                 lacking, quote = quoted
                 yield _Found(weight, standing + _LACKING * lacking, quote)
@@ -328,7 +352,12 @@ def _by_statement(sought: _Sought, at: Statement | None) -> float:
 
 
 def _quoted(
-    sought: _Sought, excerpt: Excerpt, row: Row, caption: Span | None, ending: str
+    sought: _Sought,
+    excerpt: Excerpt,
+    row: Row,
+    caption: Span | None,
+    ending: str,
+    own_quarter: bool,
 ) -> tuple[int, Quote] | None:
     """Quote a row with its heads and say its figures; None if it has none of the time asked for.
 
@@ -344,15 +373,15 @@ def _quoted(
     quote = Quote(excerpt.id, text[start : row.span.end], 0.9, heads)
     if not placed:
         return len(sought.times), quote
-    figures = [each for time in sought.times if (each := _at(time, placed))]
+    at_end = sought.item is not None and sought.item.statement == "balance"
+    figures = [each for time in sought.times if (each := _at(time, placed, at_end, own_quarter))]
     if sought.times and not figures:
         return None
     if figures:
         told = ", ".join(f"{column.name}: {figure}" for column, figure in figures)
         says = f"{name}, {told} {unit_of(name, figures[0][1], heads)}"
         quote = replace(quote, says=" ".join(says.split()))
-    sure = [c for c, _ in figures if any(time.is_of(c) for time in sought.times)]
-    return len(sought.times) - len(sure), quote
+    return len(sought.times) - len(figures), quote
 
 
 def _named(found: Sequence[Column], ending: str) -> list[Column]:
@@ -362,10 +391,9 @@ def _named(found: Sequence[Column], ending: str) -> list[Column]:
     return [replace(c, year=str(int(c.year) - 1)) if c.year else c for c in found]
 
 
-def _at(time: _Time, placed: Sequence[tuple[Column, str]]) -> tuple[Column, str] | None:
+def _at(
+    time: _Time, placed: Sequence[tuple[Column, str]], at_end: bool, quarter: bool
+) -> tuple[Column, str] | None:
     """Return the column of a time, if there is one and only one."""
-    for loosely in (False, True):
-        found = [each for each in placed if time.is_of(each[0], loosely=loosely)]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
+    found = [each for each in placed if time.is_of(each[0], at_end=at_end, quarter=quarter)]
+    return found[0] if len(found) == 1 else None

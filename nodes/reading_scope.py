@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from nodes.reading import Excerpt
-from nodes.reading_rows import figures_asked, yes_or_no
+from nodes.reading import Excerpt, Quote
+from nodes.reading_rows import about_figures, figures_asked, yes_or_no
 from tools.accounting import mentions, placed, said
 from tools.names import LEGAL
 from tools.openings import MONTH
@@ -54,7 +54,16 @@ _LEAST: Final = 4
 
 # What speaks for a sentence, in log-odds.
 _OTHER_YEAR, _OTHER_DOCUMENT, _HAS_YEAR, _HEDGE = -2.0, -1.0, 0.5, -1.0
-_HAS_ITEM, _HAS_FIGURE = 1.2, 1.0
+_HAS_ITEM, _HAS_FIGURE, _HAS_CAUSE, _NAMES, _NEVER = 1.2, 1.0, 1.5, 1.0, -20.0
+_WHICH: Final = re.compile(r"\s*(?:which|what\s+(?:are|were)|name|list)\b", re.IGNORECASE)
+_NAMED: Final = re.compile(r"(?<=[a-z,:]\s)[A-Z][a-z]+")
+_WHY: Final = re.compile(r"\bwhy\b|\b(?:drove|reasons?|caused?|explain\w*)\b", re.IGNORECASE)
+_CAUSE: Final = re.compile(
+    r"\b(?:due\s+to|because|driven\s+by|attributable\s+to|as\s+a\s+result|reflect(?:s|ed|ing)"
+    r"|resulting\s+from|offset\s+by|owing\s+to)\b",
+    re.IGNORECASE,
+)
+_QUARTERS: Final = ("first", "second", "third", "fourth")
 _FIGURE: Final = re.compile(
     r"(?<![\w.])[$€£]?\d[\d,.]*\d\b|\b(?:one|two|three|four|five|six|seven|eight|nine|ten)\b"
 )
@@ -81,6 +90,11 @@ class Scope:
     """It asks how many or how much."""
     whether: bool
     """It asks whether something is so: a sentence says it better than a row of figures."""
+    which: bool
+    """It asks which there are: whoever answers names them."""
+    why: bool
+    other_quarter: frozenset[str]
+    """Documents on another quarter than the one that is asked for."""
 
     def weigh(self, excerpt: Excerpt, text: str) -> float:
         """Return what speaks for or against a sentence by who and when it is of, and what it tells.
@@ -97,11 +111,35 @@ class Scope:
             if self.figures:
                 weight += _HAS_FIGURE if _FIGURE.search(_YEAR.sub(" ", text)) else -_HAS_FIGURE
         if self.whether and rows(text):
-            weight -= _HAS_ITEM
+            weight -= 2 * _HAS_ITEM
+        if self.which:
+            weight += _NAMES if len(_NAMED.findall(text)) > 1 else -_NAMES
+        if self.why and _CAUSE.search(text):
+            weight += _HAS_CAUSE
         told = years_in(f"{text} {excerpt.heads}")
         if told & self.years:
             return weight + _HAS_YEAR
-        return weight + _OTHER_YEAR * (bool(told) + (excerpt.document not in self.on_time))
+        if told and excerpt.document not in self.on_time:
+            return _NEVER
+        late = excerpt.document not in self.on_time
+        return weight + _OTHER_YEAR * late + _OTHER_YEAR / 2 * bool(told)
+
+    def has_time(self, quote: Quote) -> bool:
+        """Say whether a row, with its heads, names a year that is asked for."""
+        return not self.years or bool(self.years & years_in(f"{quote.text} {quote.heads}"))
+
+    def answers(self, quote: Quote) -> bool:
+        """Say whether what was quoted may be the answer; which row of an item is, was seen before.
+
+        Who asks for the figure of an item wants a sentence that names it, and who asks why, no row.
+        """
+        of_item = bool(self.items) and about_figures(self.asked)
+        if not self.years:
+            return True
+        if quote.heads or rows(quote.text):
+            return self.has_time(quote) and not (self.why or of_item)
+        told = {e for m in mentions(said(quote.text)) for e in (m.item.element, m.item.within)}
+        return not of_item or bool(self.items & told)
 
 
 def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> Scope:
@@ -118,17 +156,27 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
         elif not any(_speaks_of(w, e.text) for w in who for e in excerpts):
             kept = []
     years = frozenset(time[:4] for time in read(question).times)
+    ending = {d: year for d in names if (year := _ending(d, excerpts))}
+    # One whose fiscal year has another name than the year on its cover is put behind the others.
+    kept.sort(
+        key=lambda e: years and str(int(ending.get(e.document, "1")) - 1) not in {*years, "0"}
+    )
     on_time = {d for d, text in openings.items() if years & _years_of(text)}
     asked = _left(question, heard)
     return Scope(
         asked=asked,
         excerpts=kept,
-        ending={d: year for d in names if (year := _ending(d, excerpts))},
+        ending=ending,
         years=years,
         on_time=frozenset(on_time),
         items=frozenset(m.item.element for m in mentions(said(asked))),
         figures=figures_asked(question),
         whether=yes_or_no(question),
+        which=bool(_WHICH.match(question)),
+        why=bool(_WHY.search(question)),
+        other_quarter=frozenset(
+            d for d, text in openings.items() if _other_quarter(question, text)
+        ),
     )
 
 
@@ -190,6 +238,17 @@ def _years_of(text: str) -> set[str]:
     """Return the years that a document names at its opening; a fiscal year may end in the next."""
     found = set(re.findall(r"(?:19|20)\d\d(?!\d)", text))
     return found | {str(int(year) - 1) for year in _ENDED_EARLY.findall(text)}
+
+
+def _other_quarter(question: str, opening: str) -> bool:
+    """Say whether the opening of a document names quarters, and none that a question names."""
+    asked = {int(time[6]) for time in read(question).times if time[5:6] == "Q"}
+    named = {
+        n
+        for n, word in enumerate(_QUARTERS, 1)
+        if re.search(rf"\b{word}\s+quarter\b|\bQ{n}\b", opening, re.IGNORECASE)
+    }
+    return bool(asked and named and not asked & named)
 
 
 def _ending(document: str, excerpts: Iterable[Excerpt]) -> str:

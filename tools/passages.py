@@ -53,6 +53,7 @@ _LISTED = re.compile(r"(?:,|;?\s(?:and|or|and/or))$")
 _WORD = re.compile(r"[^\W\d_]+")
 _DIGIT = re.compile(r"\d")
 _FIGURE = re.compile(r"[$€£(]?\d[\d,.]*%?\)?")
+_SENTENCES = re.compile(r"[a-z\d)]\.\s+[A-Z][a-z]*\s+[a-zA-Z]")  # one ends, the next begins
 
 
 def _words(text: str) -> frozenset[str]:
@@ -126,7 +127,7 @@ def _is_heading(bare: str) -> bool:
 @lru_cache(_LINES)
 def is_row(text: str) -> bool:
     """Say whether a line is a row of a table: figures with few words around them."""
-    if text[-1] in ".;," or not _DIGIT.search(text):
+    if text[-1] in ".;," or not _DIGIT.search(text) or _SENTENCES.search(text):
         return False
     figures = len(_FIGURE.findall(text))
     return figures >= 2 and len(_WORD.findall(text)) <= 2 * figures + 4
@@ -137,6 +138,13 @@ def _goes_on(heading: str, line: str, width: int) -> bool:
     if not (heading.isupper() and line.isupper()) or _NUMBER.match(line):
         return False
     return len(heading) >= 0.6 * width or len(line) < 0.75 * width
+
+
+def _begins(before: Line, line: Line, width: int, *, row: bool) -> bool:
+    """Say whether a new block begins at `line`; the name of a row may take two lines."""
+    if row:
+        return not line.text[0].islower() or before.text.rstrip(_CLOSING).endswith(_ENDS)
+    return _parts(before, line, width)
 
 
 def _parts(before: Line, line: Line, width: int) -> bool:
@@ -170,7 +178,7 @@ def _blocks(text: str) -> tuple[Span, ...]:
     before, after_row = None, False
     for line in lines:
         row = line is not None and is_row(line.text)
-        if line is None or before is None or row or after_row or _parts(before, line, width):
+        if line is None or before is None or after_row or _begins(before, line, width, row=row):
             if before:
                 found.append(Span(start, end))
             start = line.start if line else 0

@@ -101,7 +101,7 @@ def column_heads(text: str, at: int) -> Span | None:
 
 def is_row(text: str) -> bool:
     """Say whether a line is a row of figures: two or more, and not many words."""
-    if not _FIGURE.search(text):
+    if text.rstrip().endswith((".", ";")) or not _FIGURE.search(text):
         return False
     figures = len(CELL.findall(text))
     return figures > 1 and len(text.split()) - figures < _PROSE and not periods(text)

@@ -144,6 +144,50 @@ def test_what_a_sentence_says_is_answered_by_the_sentence() -> None:
     assert claims[0]["text"] == "We employed 4,310 people on December 31, 2019."
 
 
+REPORTED = [
+    passage("acme", 7, "We may pay dividends.\nWe have paid dividends each year since 1966.\n"),
+    passage(
+        "acme",
+        8,
+        "The Company has two segments in 2019.\nOur segments are, in 2019, Snacks and Pet Food.\n",
+    ),
+    passage("acme", 9, "Operating income rose in 2019 by 9%.\nOperating income rose in 2019 "
+            "due to lower prices of cocoa.\n"),
+    *ACME,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Did Acme Stores pay dividends in 2019?", "We have paid dividends each year since 1966."),
+        (
+            "Which segments did Acme Stores report in 2019?",
+            "Our segments are, in 2019, Snacks and Pet Food.",
+        ),
+        (
+            "Why did the operating income of Acme Stores change in 2019?",
+            "Operating income rose in 2019 due to lower prices of cocoa.",
+        ),
+    ],
+)
+def test_of_a_report_is_said_what_came_about_who_is_named_and_why(question: str, said: str) -> None:
+    claims = draft({"question": question, "passages": REPORTED})["claims"]
+    assert said in claims[0]["text"]
+
+
+def test_a_release_on_another_quarter_does_not_answer() -> None:
+    table = "Three Months Ended\n2019 2018\nNet sales 210 190\n"
+    release = [
+        passage("acme-4", 2, table),
+        passage("acme-4", 1, "Acme Stores reports fourth quarter of 2019", opens=True),
+    ]
+    asked = "What was the revenue of Acme Stores in Q{} of 2019?"
+    assert draft({"question": asked.format(1), "passages": release})["claims"] == []
+    (claim,) = draft({"question": asked.format(4), "passages": release})["claims"]
+    assert claim["text"].startswith("Net sales, 2019: 210")
+
+
 @pytest.mark.parametrize(
     "question",
     [

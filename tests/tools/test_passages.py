@@ -89,3 +89,15 @@ def test_a_page_without_any_structure_is_cut_all_the_same() -> None:
     spans = passages(page)
     assert max(s.end - s.start for s in spans) <= MOST
     assert all(t == t.strip() and not t.startswith("ord") for t in texts(page, spans))
+
+
+def test_a_sentence_with_several_figures_is_no_row_and_the_name_of_a_row_may_go_over_a_line() -> (
+    None
+):
+    prose = (
+        "We have paid dividends on our common stock without interruption since 1966,\n"
+        "and declared 3.81 per share in 2018. On June 30, 2018 there were 1\nholder of record."
+    )
+    assert len(blocks(prose)) == 1
+    table = "Capital expenditures 12 11\nPurchases of property, plant and\nequipment 12 11\n"
+    assert [table[b.start : b.end].count("\n") for b in blocks(table)] == [0, 1]
