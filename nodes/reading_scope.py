@@ -9,7 +9,7 @@ another year, does not answer. Nothing here knows what a question is about. Next
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,12 +49,13 @@ _YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
 _SHORT_YEAR: Final = re.compile(r"\bFY\s?[’']?(\d\d)\b", re.IGNORECASE)
 _OPENING: Final = 2_500
 _WORD: Final = re.compile(r"[^\W_]+")
+_SMALL: Final = re.compile(r"\b[a-z]{2,}\b")
 _LEAST: Final = 4
 """Letters that the beginning of a word has to have to stand for it."""
 
 # What speaks for a sentence, in log-odds.
 _OTHER_YEAR, _OTHER_DOCUMENT, _HAS_YEAR, _HEDGE = -2.0, -1.0, 0.5, -1.0
-_HAS_ITEM, _HAS_FIGURE, _HAS_CAUSE, _NAMES, _NEVER = 1.2, 1.0, 1.5, 1.0, -20.0
+_HAS_ITEM, _HAS_FIGURE, _HAS_CAUSE, _NAMES, _NEVER = 1.2, 1.0, 2.5, 1.0, -20.0
 _WHICH: Final = re.compile(r"\s*(?:which|what\s+(?:are|were)|name|list)\b", re.IGNORECASE)
 _NAMED: Final = re.compile(r"(?<=[a-z,:]\s)[A-Z][a-z]+")
 _WHY: Final = re.compile(r"\bwhy\b|\b(?:drove|reasons?|caused?|explain\w*)\b", re.IGNORECASE)
@@ -108,14 +109,14 @@ class Scope:
             weight += _HEDGE
         if self.items & {m.item.element for m in mentions(said(text))}:
             weight += _HAS_ITEM
+            if self.why and _CAUSE.search(text):
+                weight += _HAS_CAUSE
             if self.figures:
                 weight += _HAS_FIGURE if _FIGURE.search(_YEAR.sub(" ", text)) else -_HAS_FIGURE
         if self.whether and rows(text):
             weight -= 2 * _HAS_ITEM
         if self.which:
             weight += _NAMES if len(_NAMED.findall(text)) > 1 else -_NAMES
-        if self.why and _CAUSE.search(text):
-            weight += _HAS_CAUSE
         told = years_in(f"{text} {excerpt.heads}")
         if told & self.years:
             return weight + _HAS_YEAR
@@ -151,9 +152,10 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
     if who:
         fits = {d: {w for w in who if _speaks_of(w, text)} for d, text in openings.items()}
         heard = set().union(*fits.values())
-        if heard:
-            kept = [e for e in excerpts if fits.get(e.document)]
-        elif not any(_speaks_of(w, e.text) for w in who for e in excerpts):
+        proper = set(_proper(who, excerpts))
+        if heard & proper:
+            kept = [e for e in excerpts if proper & fits.get(e.document, set())]
+        elif proper and not any(_speaks_of(w, e.text) for w in who for e in excerpts):
             kept = []
     years = frozenset(time[:4] for time in read(question).times)
     ending = {d: year for d in names if (year := _ending(d, excerpts))}
@@ -199,18 +201,25 @@ def _who(question: str) -> list[str]:
     return [word for word in dict.fromkeys(found) if word.lower() not in LEGAL]
 
 
+def _proper(who: Iterable[str], excerpts: Iterable[Excerpt]) -> Iterator[str]:
+    """Yield the words that the texts never write in small letters: those of names alone."""
+    small = {word for e in excerpts for word in _SMALL.findall(e.text)}
+    return (word for word in who if word.lower() not in small)
+
+
 def _speaks_of(word: str, text: str) -> bool:
     """Say whether a text has a word, the beginning of one, or what its letters stand for."""
     squeezed = "".join(_WORD.findall(word)).casefold()
-    words = [each.casefold() for each in _WORD.findall(text)]
-    if any(
-        each == squeezed or (len(squeezed) >= _LEAST and each.startswith(squeezed))
-        for each in words
+    words = _WORD.findall(text)
+    folded = [each.casefold() for each in words]
+    least = _LEAST - word.isupper()
+    if squeezed in folded or (
+        len(squeezed) >= least and any(f.startswith(squeezed) for f in folded)
     ):
         return True
     if len(squeezed) >= _LEAST:
-        return squeezed in "".join(words)
-    initials = "".join(each[0] for each in _WORD.findall(text) if each[0].isupper()).casefold()
+        return squeezed in "".join(folded)
+    initials = "".join(each[0] for each in words if each[0].isupper()).casefold()
     return len(squeezed) > 1 and word.isupper() and squeezed in initials
 
 

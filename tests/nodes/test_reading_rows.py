@@ -200,6 +200,15 @@ def test_another_company_or_another_year_does_not_answer(question: str) -> None:
     assert answer(question) == []
 
 
+@pytest.mark.parametrize("name", ["ACME", "Acme", "Acme Stores", "AS", "the Stores", "ACM"])
+def test_a_name_is_known_by_its_beginning_and_its_initials(name: str) -> None:
+    assert len(answer(f"What was the revenue of {name} in 2019?")) == 1
+
+
+def test_a_word_that_the_texts_write_in_small_letters_names_nobody() -> None:
+    assert len(answer("What was the Revenue by People in 2019?")) == 1
+
+
 def test_the_report_that_came_first_is_searched_once_more_for_the_item() -> None:
     returned = (
         '{"passages": [{"document_id": "d-1"}, {"document_id": "d-1"}, {"document_id": "d-2"}]}'
