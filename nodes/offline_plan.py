@@ -130,7 +130,11 @@ def _answers(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) 
     within = scope(question, excerpts, names)
     if not within.excerpts:
         return []
-    rows = row_quotes(question, within.excerpts, within.ending, within.other_quarter)
+    rows = [
+        quote
+        for excerpts_of_one in within.of_each[:MOST_ITEMS]
+        for quote in row_quotes(question, excerpts_of_one, within.ending, within.other_quarter)
+    ]
     rows = [quote for quote in rows if quote.says or within.has_time(quote)]
     if rows and not (yes_or_no(question) or changes(question)):
         return rows

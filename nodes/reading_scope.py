@@ -79,6 +79,8 @@ class Scope:
     asked: str
     """What is left of the question."""
     excerpts: list[Excerpt]
+    of_each: list[list[Excerpt]]
+    """The same, those of each company apart if a question names several."""
     ending: dict[str, str]
     """Documents whose fiscal year has the name of the year before the one in which it ends, with
     that year."""
@@ -149,12 +151,14 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
     who = _who(question)
     kept = list(excerpts)
     heard: set[str] = set()
+    apart: list[frozenset[str]] = []
+    fits = {d: {w for w in who if _speaks_of(w, text)} for d, text in openings.items()}
     if who:
-        fits = {d: {w for w in who if _speaks_of(w, text)} for d, text in openings.items()}
         heard = set().union(*fits.values())
         proper = set(_proper(who, excerpts))
         if heard & proper:
             kept = [e for e in excerpts if proper & fits.get(e.document, set())]
+            apart = _apart([frozenset(proper & fits[e.document]) for e in kept])
         elif proper and not any(_speaks_of(w, e.text) for w in who for e in excerpts):
             kept = []
     years = frozenset(time[:4] for time in read(question).times)
@@ -168,6 +172,7 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
     return Scope(
         asked=asked,
         excerpts=kept,
+        of_each=[[e for e in kept if said_of & fits[e.document]] for said_of in apart] or [kept],
         ending=ending,
         years=years,
         on_time=frozenset(on_time),
@@ -199,6 +204,15 @@ def _who(question: str) -> list[str]:
         if len(word) > 1 and not inside and not _NO_NAME.match(word):
             found.append(word)
     return [word for word in dict.fromkeys(found) if word.lower() not in LEGAL]
+
+
+def _apart(named: Iterable[frozenset[str]]) -> list[frozenset[str]]:
+    """Return sets of names that have none in common: each is that of another company."""
+    found: list[frozenset[str]] = []
+    for names in dict.fromkeys(named):
+        if names and not any(names & other for other in found):
+            found.append(names)
+    return found
 
 
 def _proper(who: Iterable[str], excerpts: Iterable[Excerpt]) -> Iterator[str]:

@@ -200,6 +200,16 @@ def test_another_company_or_another_year_does_not_answer(question: str) -> None:
     assert answer(question) == []
 
 
+def test_of_several_companies_each_is_answered_from_its_own_report() -> None:
+    other = [
+        passage("zenith", 30, "2019 2018\nRevenues 77 66\n"),
+        passage("zenith", 1, "ZENITH MOTORS plc\nAnnual report 2019\n", opens=True),
+    ]
+    question = "Compare the revenue of Acme Stores in 2019 with that of Zenith Motors."
+    claims = draft({"question": question, "passages": [*ACME, *other]})["claims"]
+    assert [claim["citations"][0]["document_id"] for claim in claims[:2]] == ["d-acme", "d-zenith"]
+
+
 @pytest.mark.parametrize("name", ["ACME", "Acme", "Acme Stores", "AS", "the Stores", "ACM"])
 def test_a_name_is_known_by_its_beginning_and_its_initials(name: str) -> None:
     assert len(answer(f"What was the revenue of {name} in 2019?")) == 1
