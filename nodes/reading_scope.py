@@ -148,34 +148,20 @@ class Scope:
 def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> Scope:
     """Say which excerpts may answer a question; `names` are those of their documents, by id."""
     openings = {d: _opening(d, excerpts, name) for d, name in names.items()}
-    who = _who(question)
-    kept = list(excerpts)
-    heard: set[str] = set()
-    apart: list[frozenset[str]] = []
-    fits = {d: {w for w in who if _speaks_of(w, text)} for d, text in openings.items()}
-    if who:
-        heard = set().union(*fits.values())
-        proper = set(_proper(who, excerpts))
-        if heard & proper:
-            kept = [e for e in excerpts if proper & fits.get(e.document, set())]
-            apart = _apart([frozenset(proper & fits[e.document]) for e in kept])
-        elif proper and not any(_speaks_of(w, e.text) for w in who for e in excerpts):
-            kept = []
+    heard, of_each = _of_whom(question, excerpts, openings)
     years = frozenset(time[:4] for time in read(question).times)
     ending = {d: year for d in names if (year := _ending(d, excerpts))}
-    # One whose fiscal year has another name than the year on its cover is put behind the others.
-    kept.sort(
-        key=lambda e: years and str(int(ending.get(e.document, "1")) - 1) not in {*years, "0"}
-    )
-    on_time = {d for d, text in openings.items() if years & _years_of(text)}
+    # What is called by another year than stands on its cover is put behind, if that year is asked.
+    off = {d for d, year in ending.items() if years and str(int(year) - 1) not in years}
+    of_each = [sorted(of_one, key=lambda e: e.document in off) for of_one in of_each]
     asked = _left(question, heard)
     return Scope(
         asked=asked,
-        excerpts=kept,
-        of_each=[[e for e in kept if said_of & fits[e.document]] for said_of in apart] or [kept],
+        excerpts=[e for of_one in of_each for e in of_one],
+        of_each=of_each,
         ending=ending,
         years=years,
-        on_time=frozenset(on_time),
+        on_time=frozenset(d for d, text in openings.items() if years & _years_of(text)),
         items=frozenset(m.item.element for m in mentions(said(asked))),
         figures=figures_asked(question),
         whether=yes_or_no(question),
@@ -185,6 +171,24 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
             d for d, text in openings.items() if _other_quarter(question, text)
         ),
     )
+
+
+def _of_whom(
+    question: str, excerpts: Sequence[Excerpt], openings: dict[str, str]
+) -> tuple[set[str], list[list[Excerpt]]]:
+    """Return the names that a question and the documents say, and the excerpts of each company.
+
+    All together where none is named; none where somebody is named of whom no excerpt speaks.
+    """
+    who = _who(question)
+    proper = set(_proper(who, excerpts))
+    fits = {d: {w for w in who if _speaks_of(w, text)} for d, text in openings.items()}
+    heard = set().union(*fits.values())
+    if heard & proper:
+        apart = _apart(frozenset(proper & fits[e.document]) for e in excerpts)
+        return heard, [[e for e in excerpts if names & fits[e.document]] for names in apart]
+    unknown = proper and not any(_speaks_of(w, e.text) for w in who for e in excerpts)
+    return heard, [[] if unknown else list(excerpts)]
 
 
 def _opening(document: str, excerpts: Iterable[Excerpt], name: str) -> str:
