@@ -14,8 +14,10 @@ from typing import Any, Final
 from nodes.reading import SAYS, Excerpt, Quote, quotes
 from nodes.reading_places import whose_law
 from nodes.reading_question import read_question
+from nodes.reading_text import WORD, terms
 from tools.cell_values import iso_dates, numbers, tidy
 from tools.openings import AMOUNT, DATE
+from tools.passages import sentences
 from tools.values import party_names
 
 Payload = dict[str, Any]
@@ -177,12 +179,25 @@ def _last(cue: re.Pattern[str], text: str) -> int:
 def _number(field: Field) -> Filled:
     found = quotes(field.questions[0], field.excerpts)
     for quote in found:
-        amount = AMOUNT.search(quote.text)
-        held = numbers(quote.text[amount.start() :]) if amount else numbers(quote.text)
+        text = _most_asked(field, quote.text)
+        amount = AMOUNT.search(text)
+        held = numbers(text[amount.start() :]) if amount else numbers(text)
         fits = [n for n in held if field.kind == "number" or isinstance(n, int)]
         if fits:
             return [str(fits[0])], [quote]
     return [], found[:1]
+
+
+def _most_asked(field: Field, text: str) -> str:
+    """Return a quote from where it says most of what is asked, if it says several amounts."""
+    asked = set(read_question(field.questions[0]).terms)
+    parts = [text[span.start : span.end] for span in sentences(text)]
+    parts = [each for each in parts if numbers(each)] or [text]
+    best = max(parts, key=lambda each: len(asked & set(terms(each))))
+    amounts = list(AMOUNT.finditer(best))
+    said = [m.end() for m in WORD.finditer(best) if asked & set(terms(m[0]))]
+    behind = [at for at in said if len(amounts) > 1 and at <= amounts[-1].start()]
+    return best[max(behind, default=0) :]
 
 
 def _boolean(field: Field) -> Filled:

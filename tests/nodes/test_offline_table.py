@@ -65,6 +65,21 @@ def test_a_field_is_filled_by_its_kind(kind: str, name: str, asks: str, values: 
     assert fill(kind, name, asks)["values"] == values
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("price", "2500000000"), ("deposit", "4000"), ("liability_limit", "5000000")],
+)
+def test_of_several_amounts_it_is_the_one_that_is_asked_for(name: str, value: str) -> None:
+    text = (
+        "The liability is limited to $5 million in all cases, which limit the parties accept. "
+        "The price is $2.5 billion, and the deposit is $4,000."
+    )
+    field = {"name": name, "kind": "number", "asks": "", "passages": [1]}
+    passage = {"number": 1, "page": 1, "opens": True, "text": text}
+    (cell,) = row({"fields": [field], "passages": [passage]})["cells"]
+    assert cell["values"] == [value]
+
+
 def test_an_option_is_one_of_those_there_are() -> None:
     asks = "Which state's laws govern the agreement?"
     assert fill("string", "law", asks, options=["Ohio", "New York"])["values"] == ["New York"]
