@@ -20,8 +20,7 @@ from ui.markup import Safe, show, tag
 
 QUESTION_CHARS: Final = 20_000
 _SHOWN: Final = 20
-_NAMED: Final = 4
-"""Documents whose names stand beside a question."""
+_NAMED: Final = 4  # documents whose names stand beside a question
 _ASKED: Final = "ask"
 _CHOICE: Final = "how"
 _HOW: Final[dict[Strategy, str]] = {"enqueue": "Ask next", "interrupt": "Ask instead"}
