@@ -149,7 +149,8 @@ def search(
         limits = {"kind": kind, "party": party, "dated": dated}
         if not found and any(limits.values()) and not desk.documents.list(**limits):
             printing.err.print("No document is like that; `affidavit card` shows what theirs say.")
-    rows = [passage.model_dump(exclude={"sha256", "opens", "cited", "heads"}) for passage in found]
+    inner = {"sha256", "opens", "cited", "heads", "heads_page"}
+    rows = [passage.model_dump(exclude=inner) for passage in found]
     emit(rows) if as_json else printing.passages(found)
 
 
