@@ -9,7 +9,7 @@ dictionary is part of the format: another one gets a number of its own.
 """
 
 import hashlib
-import threading
+from collections import deque
 from functools import lru_cache
 from typing import Any, Final
 
@@ -46,17 +46,39 @@ _DICTIONARY: Final = zstandard.ZstdCompressionDict(
     dict_type=zstandard.DICT_TYPE_RAWCONTENT,
 )
 _LEVEL: Final = 6
+_IDLE: Final = 16
+"""Compressors that are kept for whoever comes next."""
 _DICTIONARY.precompute_compress(level=_LEVEL)
 
 
-class _Zstd(threading.local):
-    """A compressor is for one thread at a time."""
+class _Zstd:
+    """Compressors, each for one thread at a time: LangGraph begins new threads at every turn."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(
-            level=_LEVEL, dict_data=_DICTIONARY, write_dict_id=False
-        ).compress
-        self.decompress = zstandard.ZstdDecompressor(dict_data=_DICTIONARY).decompress
+        self._compressors: deque[zstandard.ZstdCompressor] = deque(maxlen=_IDLE)
+        self._decompressors: deque[zstandard.ZstdDecompressor] = deque(maxlen=_IDLE)
+
+    def compress(self, data: bytes) -> bytes:
+        """Return a frame."""
+        try:
+            idle = self._compressors.pop()
+        except IndexError:
+            idle = zstandard.ZstdCompressor(
+                level=_LEVEL, dict_data=_DICTIONARY, write_dict_id=False
+            )
+        compressed = idle.compress(data)
+        self._compressors.append(idle)
+        return compressed
+
+    def decompress(self, frame: bytes) -> bytes:
+        """Return what a frame holds."""
+        try:
+            idle = self._decompressors.pop()
+        except IndexError:
+            idle = zstandard.ZstdDecompressor(dict_data=_DICTIONARY)
+        data = idle.decompress(frame)
+        self._decompressors.append(idle)
+        return data
 
 
 _zstd = _Zstd()

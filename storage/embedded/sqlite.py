@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import ormsgpack
 
@@ -93,6 +93,11 @@ class Database:
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
+
+    def write(self, sql: str, values: Sequence[Any]) -> int:
+        """Do one statement, which is a transaction by itself; return how many rows it wrote."""
+        with self._writing, self.connection() as connection:
+            return connection.execute(sql, values).rowcount
 
     def scrub(self) -> None:
         """Write the file anew, and empty its log: no deleted row is left in either.
@@ -220,8 +225,17 @@ class SqliteTable:
             return [_item(row) for row in connection.execute(sql, [*values, rows])]
 
     def put(self, item: Item, when: Condition | None = None) -> None:
-        """See `Table.put`."""
-        self.transact([Put(item, when)])
+        """See `Table.put`. Where it may stand is said in the statement itself: it is one call."""
+        if not (when is None or isinstance(when, Absent)):
+            self.transact([Put(item, when)])
+            return
+        check_item(item)
+        sql, values = _insert(self._name, item)
+        if when:
+            sql += f" WHERE NOT {_LIVE}"
+            values += (time.time(),)
+        if not self._database.write(sql, values):
+            raise ConditionFailed(what_failed([Put(item, when)], (0,)), (0,))
 
     def delete(self, pk: str, sk: str, when: Condition | None = None) -> None:
         """See `Table.delete`."""
@@ -290,9 +304,18 @@ def _read(connection: sqlite3.Connection, table: str, pk: str, sk: str) -> Item 
 
 
 def _write(connection: sqlite3.Connection, table: str, item: Item) -> None:
-    sql = f"INSERT OR REPLACE INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
+    connection.execute(*_insert(table, item))
+
+
+def _insert(table: str, item: Item) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that writes an item, over another if there is one, and its values."""
+    sql = (
+        f"INSERT INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?) "  # noqa: S608
+        "ON CONFLICT DO UPDATE SET version = excluded.version, "
+        "expires_at = excluded.expires_at, body = excluded.body"
+    )
     body = ormsgpack.packb(dict(item.body))
-    connection.execute(sql, (item.pk, item.sk, item.version, item.expires_at, body))
+    return sql, (item.pk, item.sk, item.version, item.expires_at, body)
 
 
 def _remove(connection: sqlite3.Connection, table: str, pk: str, sk: str) -> None:
