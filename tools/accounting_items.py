@@ -1,8 +1,9 @@
 """The line items of financial statements, each with the names under which people know it.
 
 A report says "net sales" where a question says "revenue". Which names mean one item is a matter of
-the field: the items are elements of the US-GAAP Financial Reporting Taxonomy, and of the taxonomy
-of document and entity information where the text of a report tells them (employees, the auditor).
+the field: the items are named after elements of the US-GAAP Financial Reporting Taxonomy, and of
+the taxonomy of document and entity information where the text of a report tells them (employees,
+the auditor).
 Their names are the standard labels, what filings commonly put on them, and what analysts say. An
 item is there because questions ask for it, or because its name holds that of another which it is
 not ("cost of sales", "income taxes paid").
