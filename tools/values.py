@@ -145,7 +145,7 @@ _FORM: Final = re.compile(
 )
 _PARENS: Final = re.compile(r"\s*\(([^()]*)\)")
 _DEFINING: Final = re.compile(
-    r"[\"“”„]|\b(?:hereinafter|collectively|together|formerly)\b", re.IGNORECASE
+    r"[\"“”„]|\b(?:hereinafter|collectively|together|formerly)\b|(?-i:^the\s+[A-Z])", re.IGNORECASE
 )
 _LEAD: Final = re.compile(
     r"^(?:.*\b(?:by\s+and\s+between|between|among(?:st)?)\b)?[\s,;:.]*"
@@ -155,6 +155,16 @@ _LEAD: Final = re.compile(
 _ROLE: Final = re.compile(r"^[A-Z][a-z]{2,20}:\s+(?=[A-Z])")
 """What somebody is, before the name: "Client: Acme Ltd."."""
 _FULL_NAME: Final = re.compile(rf"(?:{LEGAL}|{LEGAL.upper()})\.?[\s,]+(and)\s+(?=[A-Z])")
+_NEXT_COMPANY: Final = re.compile(
+    rf"((?:{LEGAL}|{LEGAL.upper()})\.?),\s+(?!(?:{LEGAL}|{LEGAL.upper()})\b)"
+    rf"(?=[A-Z][\w.&'’-]*(?:\s+[A-Z&(][\w.&'’()-]*){{0,6}},?\s+(?:{LEGAL}|{LEGAL.upper()})\b)"
+)
+"""A comma between two companies: "Acme Inc., Beta LLC"."""
+_SHORTENED: Final = re.compile(
+    r"(?:\b(?:inc|corp|ltd|co|cie|bros|assn|jr|sr|esq|pty|pte|ltda|sr?l|s\.?p\.?a)|(?:\b\w\.)*\b\w)\.$",
+    re.IGNORECASE,
+)
+"""Ends with a full stop of its own: "Acme Corp.", "X Y S.A."."""
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
@@ -175,6 +185,8 @@ def party_names(text: str) -> list[str]:
                 break
             after = DESCRIBED.search(bare, company.end())
         name = (bare[: after.start()] if after else bare).strip(" ,;:-–\"“”'")
+        if not _SHORTENED.search(name):
+            name = name.rstrip(" .")
         if any(map(str.isupper, name)):
             names.append(name)
     return list(dict.fromkeys(names))
@@ -183,6 +195,7 @@ def party_names(text: str) -> list[str]:
 def _pieces(text: str) -> Iterator[str]:
     """Yield the parts of a list of parties: each ends where a name is defined for it."""
     marked = _PARENS.sub(lambda m: " ; " if _DEFINING.search(m[1]) else m[0], text)
+    marked = _NEXT_COMPANY.sub(r"\1; ", marked)
     marked = _FULL_NAME.sub(lambda m: m[0].replace("and", ";", 1), marked)
     yield from marked.split(";")
 
