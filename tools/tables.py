@@ -37,7 +37,7 @@ _BESIDES: Final = re.compile(
     r"|three|six|nine|twelve|ended|ending|fiscal|as|of|at|for|the|and|in|dollars|thousands|millions"
     r"|except|per|share|data|amounts|figures|unaudited|audited|restated|adjusted|reported|revised"
     r"|recast|notes?|actual|us|usd|u\.s|change|increase|decrease|growth|percent|percentage|variance"
-    r"|vs|over|year-over-year|total)\b|(?:%|\bpercent(?:age)?)\s+of\s+(?:total\s+|net\s+)*(?:sales|revenues?)\b"
+    r"|vs|over|total)\b|(?:%|\bpercent(?:age)?)\s+of\s+(?:total\s+|net\s+)*(?:sales|revenues?)\b"
     r"|\b[1-5]?\d\b|[\s.,:;()/$€£%*|–—-])+",
     re.IGNORECASE,
 )
