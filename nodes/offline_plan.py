@@ -92,9 +92,10 @@ def look_again(question: str, returned: str) -> list[Payload]:
     question: so the documents that came first are searched for the item alone, in all its names,
     with what stands beside it in its statement.
     """
-    if not read(question).times:
+    try:
+        passages = json.loads(returned).get("passages", []) if read(question).times else []
+    except ValueError:  # it says why nothing could be searched
         return []
-    passages = json.loads(returned).get("passages", [])
     counts = Counter(passage["document_id"] for passage in passages)
     items = list(dict.fromkeys(m.item for m in mentions_of(said(question))))[:MOST_ITEMS]
     asked = " ".join(

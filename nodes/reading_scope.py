@@ -243,7 +243,7 @@ def _speaks_of(word: str, text: str) -> bool:
 
 def _left(question: str, heard: set[str]) -> str:
     """Return a question without the names, the times and the reports that it speaks of."""
-    left = question
+    left = " ".join(question.split())  # where spaces run on, each pattern would go through them
     for word in heard:
         left = re.sub(rf"\s*\b{re.escape(word)}\b(?:[’']s?)?", " ", left)
     left = timeless(left)
@@ -252,7 +252,8 @@ def _left(question: str, heard: set[str]) -> str:
 
 def timeless(question: str) -> str:
     """Return a question without the times and the kinds of reports that it names."""
-    return " ".join(_WHEN.sub(" ", _REPORT.sub(" ", question)).split())
+    plain = " ".join(question.split())  # else these patterns would go through each run of spaces
+    return " ".join(_WHEN.sub(" ", _REPORT.sub(" ", plain)).split())
 
 
 def years_in(text: str) -> set[str]:

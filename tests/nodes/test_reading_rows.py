@@ -1,5 +1,7 @@
 """The offline model reads tables: the row and the columns that a question asks for, or nothing."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from nodes.offline_plan import draft, look_again, review
 from nodes.reading import Excerpt
 from nodes.reading_rows import row_quotes
+from nodes.reading_scope import scope, timeless
 
 INCOME = Excerpt(
     "income",
@@ -229,6 +232,16 @@ def test_the_report_that_came_first_is_searched_once_more_for_the_item() -> None
     assert "sales" in again["query"]
     assert look_again("On what notice may the tenant terminate?", returned) == []
     assert look_again("What was the revenue of Acme in 2019?", '{"passages": []}') == []
+    refused = "There is no document 'd-1' in this workspace any more."
+    assert look_again("What was the revenue of Acme in 2019?", refused) == []
+
+
+def test_a_question_with_much_space_in_it_takes_no_time() -> None:
+    begun = time.thread_time()
+    assert timeless("What was" + " " * 3_000 + "the revenue in 2019?") == "What was the revenue ?"
+    within = scope("What was" + " " * 3_000 + "the revenue in 2019?", REPORT, {})
+    assert within.asked == "What was the revenue ?"
+    assert time.thread_time() - begun < 1
 
 
 @given(st.text() | st.text("2019 \n.Q1(—)$,aB:%"), st.text(max_size=40))
