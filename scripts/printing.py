@@ -84,12 +84,9 @@ def documents(added: Sequence[Added]) -> None:
     for each, holder in rows:
         document = each.document
         status = coloured(document.status) + " " * (wide - len(document.status))
-        told = escape(document.name)
-        if each.called not in ("", document.name):
-            told = f"{escape(each.called)}  [dim]has the same bytes as[/dim]  {told}"
         out.print(
             f"{'new' if each.new else 'known':5}  {status}  {document.id}  "
-            f"{'└ ' if holder else ''}{told}  [dim]{_count(document.pages, 'page')}[/dim]"
+            f"{'└ ' if holder else ''}{_named(each)}  [dim]{_count(document.pages, 'page')}[/dim]"
         )
         if document.reason:
             out.print(f"       [dim]{escape(document.reason)}[/dim]")
@@ -99,6 +96,17 @@ def documents(added: Sequence[Added]) -> None:
         statuses = Counter({each.document.id: each.document.status for each, _ in rows}.values())
         found = ", ".join(f"{number} {coloured(one)}" for one, number in statuses.most_common())
         out.print(f"\n{_count(statuses.total(), 'document')}: {found}")
+
+
+def _named(added: Added) -> str:
+    """Return the name of a document, after that of the file where it is another."""
+    name = escape(added.document.name)
+    if added.called in ("", added.document.name):
+        return name
+    is_what = "is the newest version of" if added.new else "has the same bytes as"
+    if added.earlier:
+        is_what = "is an earlier version of"
+    return f"{escape(added.called)}  [dim]{is_what}[/dim]  {name}"
 
 
 def listed(found: Iterable[Document]) -> None:

@@ -15,7 +15,7 @@ from threading import Lock
 
 from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
 from storage.errors import AffidavitError, Conflict, NotFound
-from storage.records import Card, Document, Identity, Page, Passage
+from storage.records import Card, Document, Identity, Page, Passage, on_one_line
 from tools.cards import CARD_VERSION, make_card
 from tools.index import ANY, Hit, IndexedDocument, PassageIndex
 from tools.indexing import Indexing, Progress
@@ -47,7 +47,7 @@ class Added:
     earlier: bool = False
     """The bytes are an earlier version of it; whoever asks about it is answered by the newest."""
     called: str = ""
-    """What the file was called; a document keeps the name under which its bytes came first."""
+    """What the file was called; a document keeps its first name, which may be another."""
 
     def with_attachments(self) -> "Iterator[tuple[Added, str]]":
         """Yield it and all that lies inside of it, each with the id of what it is attached to."""
@@ -115,19 +115,19 @@ class Library:
             Conflict: the bytes are an earlier version, or another document already; or somebody
                 else has just read the document again.
         """
-        sha256 = sha256_of(data)
+        sha256, called = sha256_of(data), on_one_line(name)
         if version_of:
             self.store.get(version_of)
         found = self.store.find(sha256)
         if found is None:
             with self._or_nothing(sha256):
                 new = self._add_new(data, name, identity, version_of, password)
-                return replace(new, called=name)
+                return replace(new, called=called)
         if version_of and (found.id, found.sha256) != (version_of, sha256):
             raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
         if found.sha256 != sha256:  # an earlier version stays as it is
-            return Added(found, new=False, earlier=True, called=name)
-        return replace(self._add_again(found, identity, password), called=name)
+            return Added(found, new=False, earlier=True, called=called)
+        return replace(self._add_again(found, identity, password), called=called)
 
     @contextmanager
     def _or_nothing(self, sha256: str) -> Iterator[None]:

@@ -27,6 +27,19 @@ def test_each_file_is_told_under_its_name_and_all_are_counted(
     assert said[-1] == "3 documents: 2 ready, 1 damaged"
 
 
+def test_a_new_version_is_told_from_a_copy_and_from_an_earlier_one(
+    cli: Cli,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    (lease,) = read(cli("add", "lease.txt", "--json"))
+    (tmp_path / "old.txt").write_bytes((tmp_path / "lease.txt").read_bytes())
+    (tmp_path / "new.txt").write_text("The notice period is sixty days.")
+    newest = cli("add", "new.txt", "--version-of", lease["id"]).stdout
+    assert "new.txt  is the newest version of  lease.txt" in newest
+    assert "new.txt  has the same bytes as  lease.txt" in cli("add", "new.txt").stdout
+    assert "old.txt  is an earlier version of  lease.txt" in cli("add", "old.txt").stdout
+
+
 def test_documents_are_listed_with_their_ids_newest_first(
     cli: Cli,  # noqa: F811
     tmp_path: Path,

@@ -69,6 +69,11 @@ def test_what_is_attached_to_a_mail_is_found_on_its_own(library: Library) -> Non
     ]
 
 
+def test_what_a_file_was_called_is_told_as_names_are_kept(library: Library) -> None:
+    added = library.add(b"The rent is due.", "rent\u202e\nroll.txt", ANN)
+    assert added.called == added.document.name == "rent roll.txt"
+
+
 def test_what_is_attached_and_cannot_be_read_is_told(library: Library) -> None:
     message = mail("Notice")
     for name, data in (("notes.xyz", b"some notes"), ("empty.pdf", b"")):
