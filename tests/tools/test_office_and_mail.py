@@ -137,6 +137,16 @@ class TestXlsx:
         assert parsed.status == "damaged"
         assert "not in their order" in parsed.reason
 
+    def test_rows_without_numbers_come_one_after_the_other(self) -> None:
+        def fill(book: Any) -> None:
+            for row in ["one", 1], ["two", 2]:
+                book.active.append(row)
+
+        bare = workbook(fill)
+        for number in (1, 2):
+            bare = with_part(bare, "xl/worksheets/sheet1.xml", f'<row r="{number}">', "<row>")
+        assert parse(bare, "a.xlsx").pages[0].text == "one | 1\ntwo | 2"
+
     def test_the_row_with_the_names_stands_on_every_page(self) -> None:
         def fill(book: Any) -> None:
             for row in [["no", "name"], *([n, f"Tenant {n} of Columbus"] for n in range(2, 402))]:

@@ -36,7 +36,10 @@ _DISORDER: Final = (
     "save it again, and add that."
 )
 _PLAIN_NAME = re.compile(r"\w+")
-_PLACE = re.compile(rb"<(?:\w+:)?(?:row|c)\s(?:[^>]*?\s)?r=[\"']([A-Z]*)(\d+)[\"']")
+_PLACE = re.compile(
+    rb"<(?:\w+:)?(?:(?P<row>row)\b(?:[^>]*?\sr=[\"'](?P<number>\d+)[\"'])?"
+    rb"|c\s(?:[^>]*?\s)?r=[\"'](?P<column>[A-Z]+)\d+[\"'])"
+)
 # What of a number format is no digit to be shown (ECMA-376, part 1, 18.8.31).
 _LITERAL = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|[_*].')
 _DECIMALS = re.compile(r"\.([0#?]+)")
@@ -118,18 +121,21 @@ def _check_types(package: Package, paths: Mapping[str, str]) -> None:
 
 
 def _in_order(sheet: bytes) -> bool:
-    """Whether rows, and cells in each, come one after the other (ECMA-376, part 1, 18.3.1)."""
+    """Whether rows, and cells in each, come one after the other (ECMA-376, part 1, 18.3.1).
+
+    A row without a number is the next one.
+    """
     row, column = 0, (0, b"")
     for place in _PLACE.finditer(sheet):
-        letters, number = place[1], int(place[2])
-        if not letters:
+        if place["row"]:
+            number = int(place["number"] or row + 1)
             if number <= row:
                 return False
             row, column = number, (0, b"")
-        elif (len(letters), letters) <= column:
+        elif (len(place["column"]), place["column"]) <= column:
             return False
         else:
-            column = len(letters), letters
+            column = len(place["column"]), place["column"]
     return True
 
 
