@@ -13,7 +13,7 @@ from pandas import DataFrame
 from graph import Orchestrator
 from storage.errors import AffidavitError
 from storage.records import Cell, CellState, Column, Correction, Extraction, Row, Run
-from tools.table_files import FileKind, last_of, shown
+from tools.table_files import FileKind, distinct, last_of, shown
 from ui import evidence, markup, parts, words
 from ui.markup import show, tag
 
@@ -53,7 +53,7 @@ def _whole(run_id: str, made: Extraction, room: str) -> None:
     _files(desk, run_id, room)
     chosen = _chosen(run_id, made, room)
     pressed = st.button("Open the cell", key=_key("open", room, run_id))
-    opened = st.session_state.pop(_OPEN, chosen if pressed else None)
+    opened = st.session_state.pop(_key(_OPEN, room, run_id), chosen if pressed else None)
     if opened:
         row, column = made.rows[opened[0]], made.columns[opened[1]]
         _opened(run_id, row, column, corrections.get((row.document_id, column.name)), room)
@@ -96,16 +96,17 @@ def _grid(
     run_id: str, made: Extraction, corrections: dict[tuple[str, str], Correction], room: str
 ) -> None:
     lines, colours = [], []
+    heads = _heads(made)
     for row in made.rows:
         line = {_DOCUMENT: row.document}
         colour = {_DOCUMENT: ""}
-        for column in made.columns:
+        for head, column in zip(heads, made.columns, strict=True):
             cell = row.cells[column.name]
             text = words.of_cell(cell)
             if corrected := corrections.get((row.document_id, column.name)):
                 text = f"{text}  ▸ {shown(corrected.value) or words.CELL['not_in_document'][0]}"
-            line[_head(column)] = text
-            colour[_head(column)] = _COLOURS[cell.state]
+            line[head] = text
+            colour[head] = _COLOURS[cell.state]
         lines.append(line)
         colours.append(colour)
     painted = DataFrame(colours)
@@ -126,9 +127,9 @@ def _grid(
     )
 
 
-def _head(column: Column) -> str:
-    """Return the name of a column of the grid; none is that of the documents."""
-    return f"{column.name} " if column.name == _DOCUMENT else column.name
+def _heads(made: Extraction) -> list[str]:
+    """Return the heads of the grid behind that of the documents; no two are the same."""
+    return distinct([_DOCUMENT, *(column.name for column in made.columns)])[1:]
 
 
 def _key(what: str, room: str, run_id: str) -> str:
@@ -138,12 +139,12 @@ def _key(what: str, room: str, run_id: str) -> str:
 def _pick(run_id: str, made: Extraction, room: str) -> None:
     """Choose the cell that was chosen in the grid, and have its page opened once."""
     cells = st.session_state[_key("grid", room, run_id)]["selection"]["cells"]
-    heads = {_head(column): place for place, column in enumerate(made.columns)}
+    heads = {head: place for place, head in enumerate(_heads(made))}
     for number, head in cells:
         if head in heads:
             st.session_state[_key("row", room, run_id)] = number
             st.session_state[_key("column", room, run_id)] = heads[head]
-            st.session_state[_OPEN] = number, heads[head]
+            st.session_state[_key(_OPEN, room, run_id)] = number, heads[head]
 
 
 def _chosen(run_id: str, made: Extraction, room: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from graph import Orchestrator
-from storage.records import Document
+from storage.records import Column, Document, Extraction
 from ui import evidence, tables
 
 SCHEMA = {
@@ -72,7 +72,15 @@ def test_choosing_a_cell_of_the_grid_opens_it_once(
     monkeypatch.setattr(tables.st, "session_state", chosen)
     tables._pick(run.id, run.table, "r")
     assert (chosen[f"row-r-{run.id}"], chosen[f"column-r-{run.id}"]) == (0, 1)
-    assert chosen["open-cell"] == (0, 1)
+    assert chosen[f"open-cell-r-{run.id}"] == (0, 1)  # and of no other table beside it
+
+
+def test_a_column_of_the_grid_takes_the_place_of_no_other() -> None:
+    names = ["Document", "Document ", "Document (2)", "rent"]
+    columns = [Column(name=name, kind="string", asks="?") for name in names]
+    heads = tables._heads(Extraction(columns=columns, rows=[]))
+    assert len({"Document", *heads}) == 5
+    assert heads[-1] == "rent"
 
 
 def test_many_documents_of_a_question_unfold(
