@@ -53,6 +53,21 @@ class Field:
         return any(read_question(each).kind == kind for each in (*self.questions, self.asks))
 
 
+_DENIES: Final = re.compile(
+    r"\b(?:no|not|nor|neither|never|none|cannot|without|unless|except|only|prohibited)\b"
+    r"|\bother than\b|\bsubject to\b",
+    re.IGNORECASE,
+)
+_UNIT: Final = re.compile(
+    r"\b(hour|day|week|month|year)s?$"
+    r"|\b(?:how many|number of)\s+(?:\w+\s+){0,2}?(hour|day|week|month|year)s?\b",
+    re.IGNORECASE,
+)
+"""What is counted: at the end of a field's name, or in its question."""
+_COUNT_CHARS: Final = 40
+"""Characters before a unit in which its number stands: "thirty (30) business"."""
+_LAST_COUNT: Final = re.compile(r"^.*?((?:\S+\s*){1,4})$", re.DOTALL)
+"""The last words of a stretch: what is counted further away is something else."""
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+")
 _PARTIES: Final = re.compile(
     r"\b(?:part(?:y|ies)|counterpart(?:y|ies)|signator(?:y|ies))\b", re.IGNORECASE
@@ -179,13 +194,23 @@ def _last(cue: re.Pattern[str], text: str) -> int:
 def _number(field: Field) -> Filled:
     found = quotes(field.questions[0], field.excerpts)
     for quote in found:
-        text = _most_asked(field, quote.text)
-        amount = AMOUNT.search(text)
-        held = numbers(text[amount.start() :]) if amount else numbers(text)
+        held = _counts(field, quote.text)
         fits = [n for n in held if field.kind == "number" or isinstance(n, int)]
         if fits:
             return [str(fits[0])], [quote]
     return [], found[:1]
+
+
+def _counts(field: Field, text: str) -> list[int | float]:
+    """Return the numbers of a quote that may be asked for: of the unit, where one is named."""
+    unit = _UNIT.search(field.name) or _UNIT.search(field.asks)
+    if unit is None:
+        text = _most_asked(field, text)
+        amount = AMOUNT.search(text)
+        return numbers(text[amount.start() :] if amount else text)
+    of_unit = re.compile(rf"\b{unit[1] or unit[2]}s?\b", re.IGNORECASE)
+    before = (text[max(0, m.start() - _COUNT_CHARS) : m.start()] for m in of_unit.finditer(text))
+    return [held[-1] for each in before if (held := numbers(_LAST_COUNT.sub(r"\1", each)))]
 
 
 def _most_asked(field: Field, text: str) -> str:
@@ -201,8 +226,11 @@ def _most_asked(field: Field, text: str) -> str:
 
 
 def _boolean(field: Field) -> Filled:
+    """Say that something is so where it is written; what denies or limits it is for a person."""
     found = quotes(field.questions[0], field.excerpts, most=1)
-    return (["true"], found) if found else ([], [])
+    if not found or _DENIES.search(found[0].text):
+        return [], found
+    return ["true"], found
 
 
 def _strings(field: Field) -> Filled:

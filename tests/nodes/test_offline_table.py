@@ -80,6 +80,38 @@ def test_of_several_amounts_it_is_the_one_that_is_asked_for(name: str, value: st
     assert cell["values"] == [value]
 
 
+def only(kind: str, name: str, asks: str, text: str) -> dict[str, Any]:
+    """Fill in one field from one passage."""
+    field = {"name": name, "kind": kind, "asks": asks, "passages": [1]}
+    passage = {"number": 1, "page": 1, "opens": True, "text": text}
+    (cell,) = row({"fields": [field], "passages": [passage]})["cells"]
+    return dict(cell)
+
+
+def test_what_a_quote_denies_or_limits_is_left_to_a_person() -> None:
+    asks = "May the agreement be assigned without consent?"
+    denied = (
+        "Neither party may assign this agreement without the prior written consent of the other."
+    )
+    cell = only("boolean", "assignable", asks, denied)
+    assert cell["quotes"]
+    assert cell["values"] == []
+    allowed = "Either party may assign this agreement to any affiliate by notice to the other."
+    assert only("boolean", "assignable", "May a party assign it?", allowed)["values"] == ["true"]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Either party may terminate by thirty (30) days' prior written notice.", ["30"]),
+        ("Notice to terminate under Section 19 must be given in writing.", []),
+    ],
+)
+def test_what_is_counted_is_what_the_field_asks_for(text: str, values: list[str]) -> None:
+    asks = "How many days of notice to terminate must be given?"
+    assert only("integer", "notice_days", asks, text)["values"] == values
+
+
 def test_an_option_is_one_of_those_there_are() -> None:
     asks = "Which state's laws govern the agreement?"
     assert fill("string", "law", asks, options=["Ohio", "New York"])["values"] == ["New York"]
