@@ -127,11 +127,14 @@ def _caveats(state: DeskState, context: Context, cited: Sequence[Citation]) -> l
     """Return what must be said of documents that were not read in full.
 
     That is of those that the answer rests on or was limited to; where it found nothing in the
-    whole workspace, how many there are.
+    whole workspace, how many there are, or that there is nothing.
     """
     limit = plan_of(state).document_ids
     concerned = {c.document_id for c in cited} | set(limit)
-    partly = [d for d in context.library.in_scope(limit) if d.status != "ready"]
+    in_scope = list(context.library.in_scope(limit))
+    if not in_scope and not limit:
+        return ["Nothing was added to this workspace yet."]
+    partly = [d for d in in_scope if d.status != "ready"]
     if not concerned and partly:
         return [f"{len(partly)} of the documents could not be read in full; their list says why."]
     return [

@@ -63,6 +63,7 @@ class TestAsking:
         run = desk.invoke(NOTICE)
         assert run.answer
         assert run.answer.status == "not_in_documents"
+        assert "Nothing was added to this workspace yet." in run.answer.text
 
     def test_a_question_is_limited_to_the_documents_named(self, desk: Orchestrator) -> None:
         desk.documents.add(LEASE.encode(), name="lease.txt")
