@@ -7,7 +7,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := demo
 
 $(READY): requirements.lock pyproject.toml
-	@echo "Setting up .venv (once) ..."
+	@echo "Setting up .venv: the packages of the lock are installed, once, which takes some minutes ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Affidavit needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
