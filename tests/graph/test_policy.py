@@ -607,6 +607,7 @@ class TestTheFile:
         (shown,) = re.findall(r"^```yaml\n(rules:\n.*?)^```", manual, re.DOTALL | re.MULTILINE)
         assert textwrap.indent(shown, " " * 4) in str(tools.policy.__doc__)
         path = desk.resources.settings.home / "policy.yaml"
+        path.parent.mkdir(exist_ok=True)  # on AWS nothing else is kept there
         path.write_text(shown)
         policy, registry = read_policy(path), desk.resources.tools
         assert policy.idle(registry) == []
