@@ -47,9 +47,10 @@ from storage.errors import (
 )
 from storage.leases import Ownership
 from storage.recordings import Recordings
-from storage.records import Answer, Interrupt, readable
+from storage.records import Answer, Interrupt
 from storage.run_layout import interrupt_kind
 from storage.stopping import stop
+from storage.texts import readable
 from tools.effects import Effects
 
 logger = logging.getLogger(__name__)

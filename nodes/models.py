@@ -35,7 +35,8 @@ from nodes.prompts import prompt
 from storage.audit import digest
 from storage.errors import ModelError, OverBudget, Unanswered
 from storage.recordings import MODEL, Recording, Recordings
-from storage.records import Budget, Usage, readable
+from storage.records import Budget, Usage
+from storage.texts import readable
 
 Form = TypeVar("Form", bound=BaseModel)
 

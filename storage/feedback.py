@@ -11,7 +11,8 @@ from storage.audit import digest
 from storage.errors import ConditionFailed, NotFound
 from storage.keys import key
 from storage.ports import Absent, Check, Delete, FieldIs, Item, Put, Table
-from storage.records import CellValue, Correction, Feedback, Identity, readable
+from storage.records import CellValue, Correction, Feedback, Identity
+from storage.texts import readable
 
 
 class FeedbackStore:

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from storage.errors import InvalidInput
-from storage.records import Column, ColumnKind, readable
+from storage.records import Column, ColumnKind
+from storage.texts import readable
 
 MOST_COLUMNS: Final = 40
 MOST_OPTIONS: Final = 50

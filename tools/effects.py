@@ -23,7 +23,7 @@ from typing import Any, Final, Literal, cast
 from storage.errors import ConditionFailed, Conflict, LeaseLost, Unavailable
 from storage.keys import key
 from storage.ports import Absent, Item, Put, Table, VersionIs
-from storage.records import readable
+from storage.texts import readable
 from storage.trail import Trail
 from tools.registry import Plan, Safety
 

@@ -20,7 +20,8 @@ from typing import Any, Final, NamedTuple
 
 import tantivy
 
-from storage.records import Card, readable
+from storage.records import Card
+from storage.texts import readable
 from tools.index import ANY, Hit, IndexedDocument
 from tools.outline import outlined
 from tools.profiles import Profile, Wanted, profile

@@ -14,7 +14,7 @@ import pytest
 from msoffcrypto.format.ooxml import OOXMLFile
 from pptx.util import Inches
 
-from storage.records import LINE_CHARS
+from storage.texts import LINE_CHARS
 from tools.parsers.result import Parsed
 from tools.parsing import parse
 

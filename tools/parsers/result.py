@@ -9,7 +9,8 @@ from typing import Final
 
 from pydantic import ConfigDict, Field
 
-from storage.records import Card, DocumentStatus, Grid, Line, Page, Record
+from storage.records import Card, DocumentStatus, Grid, Page, Record
+from storage.texts import Line
 
 MAX_BYTES: Final = 200 << 20
 """Bytes of a file."""

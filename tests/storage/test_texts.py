@@ -2,7 +2,8 @@
 
 import pytest
 
-from storage.records import LINE_CHARS, Document, Page, on_one_line
+from storage.records import Document, Page
+from storage.texts import LINE_CHARS, on_one_line
 
 
 @pytest.mark.parametrize(
