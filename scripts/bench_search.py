@@ -32,8 +32,9 @@ from rich.progress import track
 
 from scripts.peers import installed
 from storage.backend import open_embedded
-from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
+from storage.documents import DocumentStore, document_id
 from storage.records import Document, Page
+from storage.versions import KeptCard, sha256_of
 from tools.cards import CARD_VERSION, make_card
 from tools.library import Library
 from tools.parsing import parse

@@ -6,43 +6,30 @@ before it, nothing was added, and adding again finds the objects there. Identica
 workspace are one document: its id is made from their hash, and the first name is kept. A new
 version of a document takes its place in the catalogue; the older ones stay readable by their hash.
 Each of these transactions notes a change (`storage.changes`), which the search index follows.
-
-What a `ready` version says never changes. One that is not may be read again, with a password or by
-a newer reader; its pages are then another object under `pages/{sha256}/`, since an object is
-written once and somebody may just be reading the former one. The card of a version stands in the
-entry of its bytes, so that what removes one removes both.
+What a version consists of is in `storage.versions`.
 """
 
-import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from threading import Lock
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
-
-from cachetools import LRUCache
-from pydantic import TypeAdapter
 
 from storage.changes import Changes
 from storage.errors import ConditionFailed, Conflict, NotFound
 from storage.index_snapshots import IndexSnapshots
 from storage.keys import key
 from storage.ports import Absent, Action, Blobs, Delete, FieldIs, Item, Put, Table, VersionIs
-from storage.records import Card, Document, Page
+from storage.records import Document, Page
 from storage.times import utc
-from storage.tombstones import Grave, Tombstone, stands, stored_as, tombstone_of
+from storage.tombstones import Tombstone, stands, stored_as, tombstone_of
 from storage.uses import Uses
+from storage.versions import KeptCard, Versions, kept_with, sha256_of
 
 CATALOGUE: Final = "documents"
 _ID: Final = re.compile(r"\bd-[0-9a-f]{20}\b")
 _SHA256: Final = re.compile(r"\b[0-9a-f]{64}\b")
 _MEANWHILE: Final = "These bytes were added and erased meanwhile; add them again."
-_CACHED: Final = 8_000_000
-"""Characters of pages that are remembered."""
-_PAGES: Final = TypeAdapter(list[Page])
 
 
 def document_id(sha256: str) -> str:
@@ -50,26 +37,8 @@ def document_id(sha256: str) -> str:
     return f"d-{sha256[:20]}"
 
 
-def sha256_of(data: bytes) -> str:
-    """Return the SHA-256 of bytes, in hexadecimal: what a version is."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def _json(pages: list[Page]) -> bytes:
     return json.dumps([page.model_dump() for page in pages], ensure_ascii=False).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class KeptCard:
-    """A card, and the version of what made it: a newer one makes it anew."""
-
-    card: Card
-    made_by: str
-
-
-def _kept(card: KeptCard | None) -> dict[str, Any]:
-    """Return what an entry of a version holds of its card."""
-    return {"card": card.card.model_dump(mode="json"), "card_by": card.made_by} if card else {}
 
 
 def added_at(document: Document) -> list[float]:
@@ -80,25 +49,16 @@ def added_at(document: Document) -> list[float]:
     return [document.added_at, *[*unknown, *document.older_at][1:], document.version_at]
 
 
-class DocumentStore:
-    """The documents of a workspace."""
+class DocumentStore(Versions):
+    """The documents of a workspace, with what their versions consist of."""
 
     def __init__(
         self, table: Table, originals: Blobs, artifacts: Blobs, uses: Uses | None = None
     ) -> None:
         """Take where documents lie, and where it is written down which runs meet their text."""
-        self._table = table
-        self._originals = originals
-        self._artifacts = artifacts
-        self._uses = uses
-        self._grave = Grave(table, originals, artifacts)
+        super().__init__(table, originals, artifacts, uses)
         self.changes = Changes(table)
         self.snapshots = IndexSnapshots(table, artifacts)
-        # An answer reads the same pages again and again. Only what cannot change is kept.
-        self._cached: LRUCache[str, tuple[str, list[Page]]] = LRUCache(
-            _CACHED, getsizeof=lambda read: sum(len(page.text) for page in read[1])
-        )
-        self._lock = Lock()
 
     def find(self, sha256: str) -> Document | None:
         """Return the document that has these bytes, or None.
@@ -154,24 +114,6 @@ class DocumentStore:
         for item in self._table.query(CATALOGUE):
             yield Document.model_validate(item.body)
 
-    def keep_original(self, sha256: str, data: bytes) -> None:
-        """Store the bytes of a version."""
-        stored, _ = stored_as(self._table, sha256)
-        self._originals.put(f"originals/{stored}", data)
-
-    def abandon(self, sha256: str) -> None:
-        """Delete what was stored of bytes that were not added; of a document nothing is touched."""
-        self._grave.abandon(sha256)
-
-    def original(self, sha256: str) -> bytes:
-        """Return the bytes of a version.
-
-        Raises:
-            NotFound: there is no such version in this workspace.
-        """
-        stored = cast(str, self._version(sha256).body["stored"])
-        return self._originals.get(f"originals/{stored}")
-
     def add(
         self, document: Document, pages: list[Page], parser: str, card: KeptCard | None = None
     ) -> Document:
@@ -225,14 +167,6 @@ class DocumentStore:
             raise Conflict(f"{before.name} has got another version meanwhile.") from None
         return document
 
-    def read_by(self, sha256: str) -> str:
-        """Return the version of the reader that read a version of a document.
-
-        Raises:
-            NotFound: there is no such version in this workspace.
-        """
-        return cast(str, self._version(sha256).body.get("parser", ""))
-
     def read_again(
         self, document: Document, pages: list[Page], parser: str, card: KeptCard | None = None
     ) -> Document:
@@ -276,7 +210,7 @@ class DocumentStore:
             "stored": stored,
             "parser": parser,
             "final": document.status == "ready",
-            **_kept(card),
+            **kept_with(card),
         }
         entry = Item(key("document", document.id), "document", body, version + 1)
         of_bytes = Item(key("version", document.sha256), "document", bytes_)
@@ -306,7 +240,7 @@ class DocumentStore:
         before = tombstone_of(self._table, document.id)
         tombstone = Tombstone(
             document_id=document.id,
-            versions={v: cast(str, self._version(v).body["stored"]) for v in versions},
+            versions={v: cast(str, self._item_of(v).body["stored"]) for v in versions},
             at=time.time(),
             by=by,
             approved={by: shows},
@@ -318,95 +252,11 @@ class DocumentStore:
             stands(tombstone),
         ]
 
-    def cards(self, versions: Sequence[str], made_by: str) -> dict[str, Card]:
-        """Return the cards of those of the versions that have one, made by that version of us."""
-        keys = {(key("version", sha256), "document"): sha256 for sha256 in versions}
-        items = self._table.batch_get([*keys])
-        return {
-            keys[place]: Card.model_validate(item.body["card"])
-            for place, item in items.items()
-            if item.body.get("card_by") == made_by
-        }
-
-    def keep_card(self, sha256: str, card: KeptCard) -> None:
-        """Keep a card that was made of a version later than the version was added.
-
-        It can be made again at any time: where the version has changed meanwhile, or is gone,
-        nothing is kept.
-        """
-        item = self._table.get(key("version", sha256), "document")
-        if item is None or item.body.get("card_by") == card.made_by:
-            return
-        entry = Item(item.pk, item.sk, {**item.body, **_kept(card)}, item.version + 1)
-        # An entry that was made anew counts from 1 again, but never with the same pages elsewhere.
-        with suppress(ConditionFailed):
-            self._table.put(entry, FieldIs("pages", cast(str, item.body["pages"])))
-
-    def pages(self, sha256: str) -> list[Page]:
-        """Return the pages of a version, for whoever reads them: a run that does is written down.
-
-        Raises:
-            NotFound: there is no such version in this workspace.
-        """
-        document_id, pages = self._read(sha256)
-        try:
-            self.met(document_id)
-        except NotFound:  # erased since; the same bytes may be a version of another by now
-            self.forget()
-            document_id, pages = self._read(sha256)
-            self.met(document_id)
-        return pages
-
-    def met(self, *document_ids: str) -> None:
-        """Write down that the run that reads just now, if it is one, meets text of documents.
-
-        Whatever gives a run such text that did not come from `pages` says so here, and before.
-
-        Raises:
-            NotFound: one of them has been erased.
-        """
-        if self._uses:
-            self._uses.met(document_ids)
-
-    def load(self, sha256: str) -> list[Page]:
-        """Return the pages of a version for what gives none of their text to a run: an index.
-
-        Raises:
-            NotFound: there is no such version in this workspace.
-        """
-        return self._read(sha256, keep=False)[1]  # it reads each document once
-
-    def _read(self, sha256: str, *, keep: bool = True) -> tuple[str, list[Page]]:
-        """Return the id of the document that has a version, and the version's pages."""
-        with self._lock:
-            known = self._cached.get(sha256)
-        if known is not None:
-            return known
-        item = self._version(sha256)
-        text = self._artifacts.get(cast(str, item.body["pages"]))
-        pages = _PAGES.validate_json(text)
-        read = cast(str, item.body["document_id"]), pages
-        if keep and item.body.get("final"):
-            with self._lock, suppress(ValueError):  # it is larger than all that is remembered
-                self._cached[sha256] = read
-        return read
-
-    def _version(self, sha256: str) -> Item:
-        item = self._table.get(key("version", sha256), "document")
-        if item is None:
-            raise NotFound(f"There is no version {sha256!r} in this workspace.")
-        return item
-
     def tombstone(self, document_id: str) -> Tombstone | None:
         """Return what is left of a document that was erased and is not there again, or None."""
         if self._table.get(key("document", document_id), "document"):
             return None
         return tombstone_of(self._table, document_id)
-
-    def forget(self) -> None:
-        """Forget the pages that are kept in memory."""
-        with self._lock:
-            self._cached.clear()
 
     def page(self, document: Document, number: int, sha256: str = "") -> Page:
         """Return a page by its number, which counts from 1, of the newest or another version.

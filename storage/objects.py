@@ -16,7 +16,6 @@ from typing import Any, Final, cast
 
 from pydantic import Field
 
-from storage.documents import sha256_of
 from storage.errors import NotAllowed, NotFound
 from storage.keys import key
 from storage.ports import (
@@ -33,6 +32,7 @@ from storage.ports import (
 )
 from storage.records import Record
 from storage.times import utc
+from storage.versions import sha256_of
 
 OBJECTS: Final = "objects"
 

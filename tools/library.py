@@ -13,10 +13,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 
-from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
+from storage.documents import DocumentStore, document_id
 from storage.errors import AffidavitError, Conflict, NotFound
 from storage.records import Card, Document, Identity, Page, Passage
 from storage.texts import on_one_line
+from storage.versions import KeptCard, sha256_of
 from tools.cards import CARD_VERSION, make_card
 from tools.index import ANY, Hit, IndexedDocument, PassageIndex
 from tools.indexing import Indexing, Progress

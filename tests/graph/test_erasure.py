@@ -11,11 +11,12 @@ from langchain_core.outputs import ChatResult
 
 from graph import Orchestrator
 from graph.settings import Settings
-from storage.documents import document_id, sha256_of
+from storage.documents import document_id
 from storage.erasure import Erasure
 from storage.errors import Conflict, NotFound
 from storage.records import Document, Page, Run
 from storage.tombstones import Grave
+from storage.versions import sha256_of
 from tests.graph.haystack import found
 from tests.scripted import Scripted, calls
 from tools.parsers.result import Parsed

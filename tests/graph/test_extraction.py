@@ -16,9 +16,10 @@ from pydantic import BaseModel, Field, PrivateAttr
 from graph import Orchestrator
 from graph.settings import Settings
 from nodes.offline import OfflineModel
-from storage.documents import document_id, sha256_of
+from storage.documents import document_id
 from storage.errors import InvalidInput, NotFound, Unavailable
 from storage.records import Budget, Document, DocumentStatus, Page, Run
+from storage.versions import sha256_of
 
 from .conftest import LEASE, SUPPLY, OpenDesk
 from .stage import kinds

@@ -11,10 +11,11 @@ from langgraph.runtime import ExecutionInfo, Runtime
 
 from nodes.context import Context
 from nodes.state import DeskState, new_question
-from storage.documents import DocumentStore, document_id, sha256_of
+from storage.documents import DocumentStore, document_id
 from storage.recordings import MODEL, Recordings
 from storage.records import Document, Identity, Page
 from storage.run_layout import Decided
+from storage.versions import sha256_of
 from storage.workspace import Workspace
 from tests.scripted import Script, Scripted
 from tools.effects import Effects, Grant, Outcome

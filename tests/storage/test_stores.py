@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 import pytest
 from langgraph.store.memory import InMemoryStore
 
-from storage.documents import DocumentStore, KeptCard, document_id, sha256_of
+from storage.documents import DocumentStore, document_id
 from storage.errors import Conflict, LeaseLost, NotFound
 from storage.feedback import FeedbackStore
 from storage.memory import TableStore
 from storage.ports import Action, Condition, Item
 from storage.recordings import MODEL, TOOL, Recording, Recordings, spent
 from storage.records import Card, Document, Identity, Page, Usage
+from storage.versions import KeptCard, sha256_of
 from storage.workspace import Workspace
 from tests.storage.steps import together
 

@@ -14,12 +14,13 @@ import pytest
 import zstandard
 
 from storage.backend import open_embedded
-from storage.documents import DocumentStore, document_id, sha256_of
+from storage.documents import DocumentStore, document_id
 from storage.errors import Unavailable
 from storage.index_snapshots import Snapshot
 from storage.keys import key
 from storage.ports import Table
 from storage.records import Document, Page
+from storage.versions import sha256_of
 from storage.workspace import Workspace
 from tools import indexing
 from tools.library import Library

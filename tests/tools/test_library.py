@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from reportlab.lib.pdfencrypt import StandardEncryption
 
-from storage.documents import DocumentStore, KeptCard
+from storage.documents import DocumentStore
 from storage.records import Card, Identity, Page
+from storage.versions import KeptCard
 from storage.workspace import Workspace
 from tests.tools.test_parsing import pdf
 from tools.cards import CARD_VERSION
