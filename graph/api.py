@@ -24,8 +24,8 @@ from storage.records import (
 )
 from storage.sources import Source, sources
 from storage.verification import verify_run
+from tools.adding import Added
 from tools.cell_values import value_of
-from tools.library import Added
 from tools.locators import locator
 from tools.parsers.drawing import SCALE, Picture
 from tools.policy import guarded

@@ -367,7 +367,7 @@ class Drive:
         table = ""
         if self._run.graph == EXTRACTION:
             made = table_of(values)
-            self._owned.still()
+            await self._owned.still_beside()
             table = await asyncio.to_thread(self._resources.extractions.put, self._run.id, made)
         await self._owned.end("success", answer=answer, table=table, usage=usage, cost_usd=cost)
         self._reporter.ended("success", cost_usd=cost)

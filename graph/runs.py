@@ -64,6 +64,17 @@ class AskedTable(TypedDict, total=False):
     driven_here: bool
 
 
+def _check_asked(question: str, thread: str, run_id: str, strategy: str) -> None:
+    if not 1 <= len(question) <= QUESTION_CHARS:
+        raise InvalidInput(f"A question has 1 to {QUESTION_CHARS:,} characters.")
+    if run_id and not _RUN_ID.fullmatch(run_id):
+        raise InvalidInput(f"A run's id has 1 to 80 letters, digits, or ._-, not {run_id!r}.")
+    if strategy not in STRATEGIES:
+        raise InvalidInput(f"multitask_strategy is one of {', '.join(STRATEGIES)}.")
+    if len(thread) > THREAD_CHARS:
+        raise InvalidInput(f"The id of a thread has at most {THREAD_CHARS} characters.")
+
+
 class Runs:
     """The runs of the workspace."""
 
@@ -108,15 +119,8 @@ class Runs:
             Conflict: the id is that of another question.
         """
         question = question.strip()
-        if not 1 <= len(question) <= QUESTION_CHARS:
-            raise InvalidInput(f"A question has 1 to {QUESTION_CHARS:,} characters.")
-        if run_id and not _RUN_ID.fullmatch(run_id):
-            raise InvalidInput(f"A run's id has 1 to 80 letters, digits, or ._-, not {run_id!r}.")
-        if multitask_strategy not in STRATEGIES:
-            raise InvalidInput(f"multitask_strategy is one of {', '.join(STRATEGIES)}.")
         thread = thread or (f"t-{run_id}" if run_id else new_id("t"))
-        if len(thread) > THREAD_CHARS:
-            raise InvalidInput(f"The id of a thread has at most {THREAD_CHARS} characters.")
+        _check_asked(question, thread, run_id, multitask_strategy)
         if graph not in self._resources.graphs:
             raise NotFound(f"There is no graph {graph!r}; there is {[*self._resources.graphs]}.")
         for document in documents:

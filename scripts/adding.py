@@ -16,7 +16,7 @@ from graph import Orchestrator
 from scripts import allocation, printing
 from storage.errors import AffidavitError, NotFound
 from storage.sources import Source, sources
-from tools.library import Added
+from tools.adding import Added
 
 AT_ONCE: Final = min(4, os.cpu_count() or 1) + 2
 """Files on their way: so that one can be read while another waits for the disk."""

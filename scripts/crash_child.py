@@ -145,7 +145,7 @@ def _stand_still(renewal: _Renewal) -> None:
     graph.worker.HEARTBEAT_SECONDS = int(NEVER)  # type: ignore[misc]
     storage.leases.DUE_MOVES_BELOW = 1.0  # type: ignore[misc] # it always moves
     # The lease is looked at once it has run out, which depends on how fast the machine is.
-    storage.leases.Ownership.still = lambda _: None  # type: ignore[assignment]
+    storage.leases.Ownership.was_away = False  # type: ignore[assignment,method-assign]
 
     async def renew_once(self: graph.drive.Drive) -> None:
         while not renewal._wanted.is_set():  # noqa: ASYNC110, SLF001 - no thread is kept waiting

@@ -15,7 +15,7 @@ from graph import Orchestrator
 from scripts import printing, progress
 from scripts.commands.base import PORT
 from storage.records import Identity, Run
-from tools.library import Added
+from tools.adding import Added
 
 WORKSPACE: Final = "demo"
 SAMPLES: Final = ("lease.pdf", "supply-agreement.docx", "annual-report.pdf", "travel-policy.md")

@@ -22,7 +22,7 @@ from storage.records import (
     Stated,
 )
 from storage.times import utc
-from tools.library import Added
+from tools.adding import Added
 from tools.table_files import STATES, last_of, shown
 
 VersionTold = Callable[[str, str], str]

@@ -22,7 +22,7 @@ from storage.errors import (
     Queued,
     Waits,
 )
-from storage.fence import load_fences, open_fence, record_fence, wait_past
+from storage.fence import Fences, load_fences, open_fence, record_fence, wait_past
 from storage.leases import Ownership
 from storage.ports import Action, Table
 from storage.records import Run
@@ -77,11 +77,7 @@ def claim(
     wait_past(latest)  # while nobody has the lease, and nobody has tried
     now = time.time()
     tries = run.tries + 1 if newest == kept.seen else 1
-    if tries > MOST_TRIES:
-        last = run.error or "Nothing was heard of those who drove it."
-        why = f"Given up after {MOST_TRIES} tries without progress. {last}"
-        stop(runs, run_id, "error", None, error=why, epoch=run.epoch, dead=True)
-        raise Conflict(f"Run {run_id} was given up after {MOST_TRIES} tries: {last}")
+    _give_up_after(runs, run, tries)
     changes: dict[str, Any] = {
         "status": "running",
         "epoch": lease.epoch + 1,
@@ -104,15 +100,30 @@ def claim(
     except ConditionFailed:
         raise Leased(f"Another worker was first to claim run {run_id}.", now) from None
     run = run.model_copy(update=changes)
+    fences = _fenced(runs, run)
+    head = Head(linked[-1].event.seq + 1, linked[-1].hash)
+    return Ownership(runs, run, owner, seconds, fences, head)
+
+
+def _give_up_after(runs: RunStore, run: Run, tries: int) -> None:
+    """End a run that failed again and again without a new checkpoint."""
+    if tries <= MOST_TRIES:
+        return
+    last = run.error or "Nothing was heard of those who drove it."
+    why = f"Given up after {MOST_TRIES} tries without progress. {last}"
+    stop(runs, run.id, "error", None, error=why, epoch=run.epoch, dead=True)
+    raise Conflict(f"Run {run.id} was given up after {MOST_TRIES} tries: {last}")
+
+
+def _fenced(runs: RunStore, claimed: Run) -> Fences:
+    """Record the fence of a claim; where that cannot be done, leave the run to any worker."""
     try:
-        fences = record_fence(runs.checkpoints, run.thread_id, run.epoch)
+        return record_fence(runs.checkpoints, claimed.thread_id, claimed.epoch)
     except LeaseLost:
         raise
     except Exception as error:
-        _undo(runs, run, str(error) or type(error).__name__)
+        _undo(runs, claimed, str(error) or type(error).__name__)
         raise
-    head = Head(linked[-1].event.seq + 1, linked[-1].hash)
-    return Ownership(runs, run, owner, seconds, fences, head)
 
 
 def _undo(runs: RunStore, claimed: Run, error: str) -> None:

@@ -11,6 +11,7 @@ Every step is one transaction with its event in the run's chain. A worker that l
 a newer epoch in the chain before anything it does can count. The claim is in `storage.claims`.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Sequence
@@ -83,6 +84,11 @@ class Ownership:
         """
         self._lease()
 
+    @property
+    def was_away(self) -> bool:
+        """Whether this process was away for longer than it owned the run."""
+        return time.time() >= self.expires_at
+
     def still(self) -> None:
         """Make sure of it, if this process was away for longer than it owned the run.
 
@@ -91,7 +97,7 @@ class Ownership:
         Raises:
             LeaseLost: a newer claim, or a cancellation, has raised the epoch.
         """
-        if time.time() >= self.expires_at:
+        if self.was_away:
             self.check()
 
     async def before_write(self) -> None:
@@ -100,8 +106,13 @@ class Ownership:
         Raises:
             LeaseLost: a newer claim, or a cancellation, has raised the epoch.
         """
-        self.still()
+        await self.still_beside()
         await self.trail.flush()
+
+    async def still_beside(self) -> None:
+        """Do as `still` does, and have nobody wait for the table where it has to be asked."""
+        if self.was_away:
+            await asyncio.to_thread(self.check)
 
     def renew(self) -> None:
         """Extend the lease from now on; what this owner has let go by now stays so.

@@ -5,58 +5,26 @@ search index. The index is a local cache of what the store has; it is brought up
 search (`tools/indexing.py`), and can be deleted at any time.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 
-from storage.documents import DocumentStore, document_id
-from storage.errors import AffidavitError, Conflict, NotFound
+from storage.documents import DocumentStore
+from storage.errors import NotFound
 from storage.records import Card, Document, Identity, Page, Passage
-from storage.texts import on_one_line
-from storage.versions import KeptCard, sha256_of
+from storage.versions import KeptCard
+from tools.adding import Added, Adding
 from tools.cards import CARD_VERSION, make_card
 from tools.index import ANY, Hit, IndexedDocument, PassageIndex
 from tools.indexing import Indexing, Progress
 from tools.locators import locator
 from tools.parsers.drawing import SCALE, Picture
 from tools.parsers.result import Parsed
-from tools.parsing import PARSER_VERSION
 from tools.pictures import Pictures
 from tools.profiles import Wanted
 from tools.sandbox import Sandbox
 from tools.tables import heads_above
-
-_INSIDE = " › "
-_MOST_DEEP = 5
-"""How many files a document may lie inside of each other."""
-_MOST_INSIDE = 1_000
-"""Files inside of a file, however deep, after which no more are added."""
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What became of a file that was added."""
-
-    document: Document
-    new: bool
-    """It was not there before; reading it again does not make it new."""
-    attachments: tuple["Added", ...] = ()
-    """What became of the files that are attached to it."""
-    earlier: bool = False
-    """The bytes are an earlier version of it; whoever asks about it is answered by the newest."""
-    called: str = ""
-    """What the file was called; a document keeps its first name, which may be another."""
-
-    def with_attachments(self) -> "Iterator[tuple[Added, str]]":
-        """Yield it and all that lies inside of it, each with the id of what it is attached to."""
-        yield self, ""
-        for attachment in self.attachments:
-            for each, holder in attachment.with_attachments():
-                yield each, holder or self.document.id
 
 
 class Library:
@@ -103,137 +71,14 @@ class Library:
         version_of: str = "",
         password: str = "",
     ) -> Added:
-        """Add a file, or a new version of a document.
-
-        Every file is recorded, whatever its status. Identical bytes are one document. What is
-        attached to a mail becomes documents of its own, before the mail is one. What was `locked`
-        is read again when it is added with a password, and what was not `ready` for any reason
-        when the readers have become better; so is what is attached to what is added again.
-
-        The password opens what is locked, attachments too; it is kept nowhere.
-
-        Raises:
-            NotFound: there is no document of which it could be a version.
-            Conflict: the bytes are an earlier version, or another document already; or somebody
-                else has just read the document again.
-        """
-        sha256, called = sha256_of(data), on_one_line(name)
-        if version_of:
-            self.store.get(version_of)
-        found = self.store.find(sha256)
-        if found is None:
-            with self._or_nothing(sha256):
-                new = self._add_new(data, name, identity, version_of, password)
-                return replace(new, called=called)
-        if version_of and (found.id, found.sha256) != (version_of, sha256):
-            raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
-        if found.sha256 != sha256:  # an earlier version stays as it is
-            return Added(found, new=False, earlier=True, called=called)
-        return replace(self._add_again(found, identity, password), called=called)
-
-    @contextmanager
-    def _or_nothing(self, sha256: str) -> Iterator[None]:
-        """Leave nothing of bytes that do not become a document after all."""
-        try:
-            yield
-        except BaseException:
-            with suppress(AffidavitError):  # why they do not counts, and is told
-                self.store.abandon(sha256)
-            raise
-
-    def _add_new(
-        self, data: bytes, name: str, identity: Identity, version_of: str, password: str
-    ) -> Added:
-        parsed = self._parse(data, name, password)
-        sha256 = sha256_of(data)
-        self.store.keep_original(sha256, data)  # not before: killed while it is read, nothing stays
-        attached, reason = self._attached(parsed, name, identity, password)
-        document = Document(
-            id=document_id(sha256),
-            name=name,
-            sha256=sha256,
-            media_type=parsed.media_type,
-            status=parsed.status,
-            reason=reason,
-            pages=len(parsed.pages),
-            size=len(data),
-            added_at=time.time(),
-            added_by=identity.name,
-            attachments=_ids(attached),
-        )
-        card = KeptCard(parsed.card, CARD_VERSION) if parsed.card else None
-        if version_of:
-            pages = parsed.pages
-            added = self.store.add_version(version_of, document, pages, PARSER_VERSION, card)
-            return Added(added, True, attached)
-        added = self.store.add(document, parsed.pages, PARSER_VERSION, card)
-        return Added(added, added == document, attached)
-
-    def _add_again(
-        self, found: Document, identity: Identity, password: str, depth: int = 0
-    ) -> Added:
-        """Read a document again if it may be worth it, and what is attached to it."""
-        if self._is_worth_reading_again(found, password):
-            return self._read_again(found, identity, password)
-        attached = []
-        for each in found.attachments if depth < _MOST_DEEP else ():
-            with suppress(NotFound):  # it has been erased
-                inner = self.store.get(each)
-                attached.append(self._add_again(inner, identity, password, depth + 1))
-        return Added(found, False, tuple(attached))
-
-    def _is_worth_reading_again(self, found: Document, password: str) -> bool:
-        if found.status == "ready":
-            return False
-        if found.status == "locked" and password:
-            return True
-        read_by = self.store.read_by(found.sha256)
-        return not read_by.isdigit() or int(read_by) < int(PARSER_VERSION)
-
-    def _read_again(self, found: Document, identity: Identity, password: str) -> Added:
-        parsed = self._parse(self.store.original(found.sha256), found.name, password)
-        if found.status == parsed.status == "locked":
-            # That a password was tried in vain is told to who tried it, and to nobody else.
-            return Added(found.model_copy(update={"reason": parsed.reason}), False)
-        attached, reason = self._attached(parsed, found.name, identity, password)
-        document = found.model_copy(
-            update={
-                "media_type": parsed.media_type,
-                "status": parsed.status,
-                "reason": reason,
-                "pages": len(parsed.pages),
-                "attachments": _ids(attached),
-            }
-        )
-        card = KeptCard(parsed.card, CARD_VERSION) if parsed.card else None
-        with self._or_nothing(found.sha256):
-            read = self.store.read_again(document, parsed.pages, PARSER_VERSION, card)
-        return Added(read, False, attached)
+        """Add a file, or a new version of a document; see `Adding.add`."""
+        adding = Adding(self.store, self._parse, identity, password)
+        return adding.add(data, name, version_of=version_of)
 
     def _parse(self, data: bytes, name: str, password: str) -> Parsed:
         with self._starting:
             sandbox = self._sandbox
         return sandbox.parse(data, name, password)
-
-    def _attached(
-        self, parsed: Parsed, name: str, identity: Identity, password: str
-    ) -> tuple[tuple[Added, ...], str]:
-        """Add what is attached to a file; return it, and what is to be said of the file."""
-        if parsed.attachments and name.count(_INSIDE) >= _MOST_DEEP:
-            names = ", ".join(each.name for each in parsed.attachments)
-            told = f"What is attached to it lies too deep and was not added: {names}."
-            return (), f"{parsed.reason} {told}".strip()
-        added: list[Added] = []
-        inside = 0
-        for number, each in enumerate(parsed.attachments):
-            if inside >= _MOST_INSIDE:
-                left = len(parsed.attachments) - number
-                told = f"{inside:,} files inside of it were added, and {left} of its own were not."
-                return tuple(added), f"{parsed.reason} {told}".strip()
-            title = f"{name}{_INSIDE}{each.name}"
-            added.append(self.add(each.data, title, identity, password=password))
-            inside += sum(1 for _ in added[-1].with_attachments())
-        return tuple(added), parsed.reason
 
     def outdated(self, versions: Sequence[str]) -> list[Document]:
         """Return the documents of which some of the versions are not the newest any more."""
@@ -402,7 +247,3 @@ class Library:
                 yield self.store.get(each)
             except NotFound:
                 continue
-
-
-def _ids(added: Sequence[Added]) -> list[str]:
-    return list(dict.fromkeys(each.document.id for each in added))

@@ -132,7 +132,7 @@ def test_mails_inside_of_mails_are_followed_so_far_and_no_further(library: Libra
 def test_a_mail_of_ever_more_mails_is_followed_up_to_a_bound(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.library._MOST_INSIDE", 4)
+    monkeypatch.setattr("tools.adding._MOST_INSIDE", 4)
     message = mail("all")
     for n in range(3):
         inside = mail(f"some {n}")
@@ -215,7 +215,7 @@ class TestBetterReaders:
         lease = b"# Lease\n\nThe term is two years."
         saved = [Page(number=1, locator="start", text="Birch Storage plc")]
         with monkeypatch.context() as before:
-            before.setattr("tools.library.PARSER_VERSION", str(int(PARSER_VERSION) - 1))
+            before.setattr("tools.adding.PARSER_VERSION", str(int(PARSER_VERSION) - 1))
             poorly = Parsed(status="damaged", reason="It is cut off.", pages=saved)
             before.setattr(Sandbox, "parse", lambda *_: poorly)
             first = library.add(lease, "lease.md", ANN).document
@@ -238,7 +238,7 @@ class TestBetterReaders:
         self, library: Library, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first = library.add(b"Two years.", "lease.txt", ANN)
-        monkeypatch.setattr("tools.library.PARSER_VERSION", str(int(PARSER_VERSION) + 1))
+        monkeypatch.setattr("tools.adding.PARSER_VERSION", str(int(PARSER_VERSION) + 1))
         monkeypatch.setattr(Sandbox, "parse", None)
         again = library.add(b"Two years.", "lease.txt", ANN, password="Sesame-7")
         assert again.document == first.document
