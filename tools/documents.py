@@ -63,27 +63,40 @@ class ReadPage(BaseModel):
 
 def add_document_tools(registry: Registry, library: Library) -> None:
     """Register the tools that read a library."""
+    tools = _Tools(library)
+    registry.add(reads(ListDocuments, tools.list_documents), "read")
+    registry.add(reads(NameDocuments, tools.name_documents), "read")
+    registry.add(reads(SearchDocuments, tools.search_documents), "read")
+    registry.add(reads(ReadPage, tools.read_page), "read")
+
+
+class _Tools:
+    """What agents may do with a library: models know a method by its name and what it says."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
 
     def list_documents(
-        contains: str = "", limit: int = 50, kind: str = "", party: str = "", dated: str = ""
+        self, contains: str = "", limit: int = 50, kind: str = "", party: str = "", dated: str = ""
     ) -> tuple[str, Any]:
         """List the documents of the workspace, each with its title, kind, parties and dates."""
-        every = library.wanted(Wanted(kind, party, dated))
+        every = self._library.wanted(Wanted(kind, party, dated))
         found = [d for d in every if contains.casefold() in d.name.casefold()]
-        cards = library.cards(found[:limit])
+        cards = self._library.cards(found[:limit])
         rows = [
             {"id": d.id, "name": d.name, "status": d.status, "pages": d.pages, **brief(cards[d.id])}
             for d in found[:limit]
         ]
         return json.dumps({"documents": rows, "more": len(found) > limit}), rows
 
-    def name_documents(contains: str = "", limit: int = 50) -> tuple[str, Any]:
+    def name_documents(self, contains: str = "", limit: int = 50) -> tuple[str, Any]:
         """List documents by their names, without anything that stands in them."""
-        found = [d for d in library.store.all() if contains.casefold() in d.name.casefold()]
+        found = [d for d in self._library.store.all() if contains.casefold() in d.name.casefold()]
         rows = [{"id": d.id, "name": d.name, "status": d.status} for d in found[:limit]]
         return json.dumps({"documents": rows, "more": len(found) > limit}), rows
 
     def search_documents(
+        self,
         query: str,
         document_ids: Sequence[str] = (),
         limit: int = 12,
@@ -93,12 +106,12 @@ def add_document_tools(registry: Registry, library: Library) -> None:
     ) -> tuple[str, Any]:
         """Find the passages that speak about something, of the documents that the query names."""
         wanted = Wanted(kind, party, dated)
-        found = library.search(query, documents=document_ids, wanted=wanted, limit=limit)
+        found = self._library.search(query, documents=document_ids, wanted=wanted, limit=limit)
         return as_text(found), [passage.model_dump() for passage in found]
 
-    def read_page(document_id: str, page: int) -> tuple[str, Any]:
+    def read_page(self, document_id: str, page: int) -> tuple[str, Any]:
         """Read one page of a document."""
-        document, found = library.page(document_id, page)
+        document, found = self._library.page(document_id, page)
         whole = Passage(
             document_id=document.id,
             document=document.name,
@@ -109,11 +122,6 @@ def add_document_tools(registry: Registry, library: Library) -> None:
             text=found.text[:PAGE_CHARS],
         )
         return as_text([whole]), [whole.model_dump()]
-
-    registry.add(reads(ListDocuments, list_documents), "read")
-    registry.add(reads(NameDocuments, name_documents), "read")
-    registry.add(reads(SearchDocuments, search_documents), "read")
-    registry.add(reads(ReadPage, read_page), "read")
 
 
 def as_text(passages: Sequence[Passage]) -> str:
