@@ -218,9 +218,7 @@ def _sought(question: str) -> tuple[_Sought, ...]:
     )
     times = _times(question)
     statement = next((s for s, p in _STATEMENTS.items() if p.search(question)), None)
-    of_part = bool(
-        re.search(r"\b(?:segments?|divisions?|regions?|units?)\b", question, re.IGNORECASE)
-    )
+    of_part = bool(_PART_OF.search(question))
     items: list[Item | None] = list(dict.fromkeys(m.item for m in named))
     if not times and not items:
         return ()
