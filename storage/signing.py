@@ -4,7 +4,6 @@ Ed25519 (RFC 8032), raw 32-byte seed in a file that only its owner can read. Who
 data but not read the key cannot make a head that verifies.
 """
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -25,11 +24,6 @@ class Signer:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.public = self._key.public_key().public_bytes_raw()
         """The public key, 32 bytes."""
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the public key, in hexadecimal."""
-        return hashlib.sha256(self.public).hexdigest()
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature, 64 bytes."""
