@@ -26,6 +26,7 @@ from tools.index import ANY, Hit, IndexedDocument
 from tools.outline import outlined
 from tools.profiles import Profile, Wanted, profile
 from tools.routing import Choice, Router
+from tools.terms import as_terms, stop_terms, terms_of
 
 _ABOUT: Final = 1_500
 """Characters of the first page that say, with the name, what a document is about."""
@@ -46,14 +47,6 @@ _SPARE: Final = 20
 
 _PLACE: Final = ("page", "number", "start", "end", "goes_on")
 """The columns that say where a passage stands."""
-
-# No passage is found by these words, unless the query has no others.
-_STOP_WORDS: Final = """
-    a an and are as at be been being but by can could did do does for from had has have he her his
-    how i if in into is it its may might must of on or shall should so such than that the their
-    them then there these they this those to was we were what when where which while who whom whose
-    will with would you your s t any other another
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +69,13 @@ class View:
 
 
 @cache
-def analyzer() -> Any:
-    """Return what makes terms of text: English stems; numbers, dates and "§" stay findable."""
-    words = r"§|[\p{L}\p{M}][\p{L}\p{M}\p{N}]*|\p{N}[\p{L}\p{N}]*(?:[.,]\p{N}+)*"
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(words))
-    for each in (
-        tantivy.Filter.remove_long(60),
-        tantivy.Filter.lowercase(),
-        tantivy.Filter.stemmer("english"),
-    ):
-        builder = builder.filter(each)
-    return builder.build()
-
-
-@cache
 def schema() -> Any:
-    """Return the fields of the index; the names of their analyzers are `raw` and `words`."""
+    """Return the fields of the index; the names of their analyzers are `raw` and `terms`."""
     builder = tantivy.SchemaBuilder()
     for name in ("document_id", "sha256", "kind"):
         builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
     for name in ("about", "body", "context"):
-        builder.add_text_field(name, stored=True, tokenizer_name="words", index_option="freq")
+        builder.add_text_field(name, stored=True, tokenizer_name="terms", index_option="freq")
     builder.add_unsigned_field("position", stored=True)
     # What is read of every passage that is looked at stands in columns: a row would be unpacked
     # with its text.
@@ -105,11 +84,6 @@ def schema() -> Any:
     for name in ("name", "card"):
         builder.add_bytes_field(name, stored=True, indexed=False)
     return builder.build()
-
-
-@cache
-def _stop_terms() -> frozenset[str]:
-    return frozenset(analyzer().analyze(_STOP_WORDS))
 
 
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
@@ -128,7 +102,7 @@ def records(document: IndexedDocument) -> Iterator[dict[str, Any]]:
     # The words of a file's name stand together: "MasterServices_2020" is to be found by "services".
     names = f"{document.name}\n{_CAMEL.sub(' ', document.name)}"
     kept = {"name": document.name.encode(), "card": document.card.model_dump_json().encode()}
-    yield {**keys, "kind": "document", "about": f"{names}\n{opening}", **kept}
+    yield {**keys, "kind": "document", "about": as_terms(f"{names}\n{opening}"), **kept}
     for page, cuts in outlined(document.pages):
         for number, cut in enumerate(cuts):
             yield {
@@ -139,8 +113,8 @@ def records(document: IndexedDocument) -> Iterator[dict[str, Any]]:
                 "goes_on": int(cut.goes_on),
                 "start": cut.span.start,
                 "end": cut.span.end,
-                "body": page.text[cut.span.start : cut.span.end],
-                "context": cut.context,
+                "body": as_terms(page.text[cut.span.start : cut.span.end]),
+                "context": as_terms(cut.context),
             }
 
 
@@ -211,8 +185,8 @@ def likely(view: View, query: str) -> list[str]:
 @lru_cache(_QUERIES)
 def _terms(query: str) -> tuple[str, ...]:
     """Return the terms to look for, each once; stop words only where there is nothing else."""
-    found = tuple(dict.fromkeys(analyzer().analyze(readable(query[:_MOST_QUERY]))))
-    telling = tuple(term for term in found if term not in _stop_terms())
+    found = tuple(dict.fromkeys(terms_of(readable(query[:_MOST_QUERY]))))
+    telling = tuple(term for term in found if term not in stop_terms())
     return (telling or found)[:_MOST_TERMS]
 
 

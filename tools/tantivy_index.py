@@ -1,7 +1,7 @@
 """Keeps an index of passages in a directory, by tantivy: a cache that may be deleted at any time.
 
-    v5/current          the name of the folder that is the index
-    v5/0f3a…/           tantivy's files
+    v6/current          the name of the folder that is the index
+    v6/0f3a…/           tantivy's files
 
 Several processes may use a directory at once: one writes at a time, the others wait for it; whoever
 searches sees the latest commit. A commit is one atomic step, and so is putting another folder in
@@ -33,7 +33,6 @@ from tools.profiles import Wanted
 from tools.search import (
     View,
     address_of,
-    analyzer,
     likely,
     open_view,
     position_in,
@@ -41,8 +40,9 @@ from tools.search import (
     schema,
     search,
 )
+from tools.terms import of_terms
 
-_VERSION: Final = 5
+_VERSION: Final = 6
 """Goes up when the same pages would be indexed differently, or their cards made differently."""
 _WRITER_BYTES: Final = 50_000_000
 _COMMIT_EVERY: Final = 500
@@ -317,7 +317,7 @@ class TantivyIndex:
 def _open(folder: Path) -> tuple[Any, Any]:
     """Return the index in a folder, and a searcher of its latest commit; an empty one is made."""
     index = tantivy.Index(schema(), str(folder), reuse=True)
-    index.register_tokenizer("words", analyzer())
+    index.register_tokenizer("terms", of_terms())
     index.config_reader(reload_policy="manual")
     index.reload()
     return index, index.searcher()
