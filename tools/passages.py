@@ -12,7 +12,6 @@ point offsets into the text it was given. Next: `tools/search.py` indexes passag
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,8 +23,7 @@ LEAST, AIM, MOST = 300, 800, 1200
 """Characters of a passage: the least worth returning alone, what to aim for, and the limit."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A half-open stretch of a text, in code points."""
 
     start: int
@@ -49,9 +47,10 @@ _NUMBER = re.compile(
 _ENDS = (".", ":", ";", "!", "?")
 _CLOSING = "\"'”’)]"
 # A line that a list item may follow, although no sentence ended there.
-_LISTED = re.compile(r"(?:,|;?\s(?:and|or|and/or))$")
+_LISTED = re.compile(r"(?:,|\s(?:and|or|and/or))$")
+_LONGEST_LISTED = len(" and/or")
 _WORD = re.compile(r"[^\W\d_]+")
-_DIGIT = re.compile(r"\d")
+_FIGURES = re.compile(r"\d[,.]*[^\d,.]\D*\d")  # two at least
 _FIGURE = re.compile(r"[$€£(]?\d[\d,.]*%?\)?")
 _SENTENCES = re.compile(r"[a-z\d)]\.\s+[A-Z][a-z]*\s+[a-zA-Z]")  # one ends, the next begins
 
@@ -89,7 +88,7 @@ def lines_of(text: str) -> tuple[Line | None, ...]:
     at = 0
     for raw in text.splitlines(keepends=True):
         if bare := raw.strip():
-            indent = len(raw) - len(raw.lstrip()) if raw[0].isspace() else 0
+            indent = 0 if raw[0] == bare[0] else len(raw) - len(raw.lstrip())
             found.append(Line(at + indent, at + indent + len(bare), bare, indent))
         else:
             found.append(None)
@@ -127,10 +126,9 @@ def _is_heading(bare: str) -> bool:
 @lru_cache(_LINES)
 def is_row(text: str) -> bool:
     """Say whether a line is a row of a table: figures with few words around them."""
-    if text[-1] in ".;," or not _DIGIT.search(text) or _SENTENCES.search(text):
+    if text[-1] in ".;," or not _FIGURES.search(text) or _SENTENCES.search(text):
         return False
-    figures = len(_FIGURE.findall(text))
-    return figures >= 2 and len(_WORD.findall(text)) <= 2 * figures + 4
+    return len(_WORD.findall(text)) <= 2 * len(_FIGURE.findall(text)) + 4
 
 
 def _goes_on(heading: str, line: str, width: int) -> bool:
@@ -143,17 +141,25 @@ def _goes_on(heading: str, line: str, width: int) -> bool:
 def _begins(before: Line, line: Line, width: int, *, row: bool) -> bool:
     """Say whether a new block begins at `line`; the name of a row may take two lines."""
     if row:
-        return not line.text[0].islower() or before.text.rstrip(_CLOSING).endswith(_ENDS)
+        return not line.text[0].islower() or _is_ended(before.text)
     return _parts(before, line, width)
+
+
+def _is_ended(text: str) -> bool:
+    return text[-1] in _ENDS or (text[-1] in _CLOSING and text.rstrip(_CLOSING).endswith(_ENDS))
+
+
+def _is_listed(text: str) -> bool:
+    return text[-1] in ",dr" and bool(_LISTED.search(text, len(text) - _LONGEST_LISTED))
 
 
 def _parts(before: Line, line: Line, width: int) -> bool:
     """Say whether a new block begins at `line`; neither is a row of a table."""
-    ended = before.text.rstrip(_CLOSING).endswith(_ENDS)
+    ended = _is_ended(before.text)
     short = len(before.text) < 0.75 * width
     if is_heading(before.text) and not _goes_on(before.text, line.text, width):
         return True
-    if (ended or short or _LISTED.search(before.text)) and _NUMBER.match(line.text):
+    if (ended or short or _is_listed(before.text)) and _NUMBER.match(line.text):
         return True
     if ended and (line.indent > before.indent or len(before.text) > 180):
         return True
