@@ -9,7 +9,6 @@ Each of these transactions notes a change (`storage.changes`), which the search 
 What a version consists of is in `storage.versions`.
 """
 
-import json
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -24,7 +23,7 @@ from storage.records import Document, Page
 from storage.times import utc
 from storage.tombstones import Tombstone, stands, stored_as, tombstone_of
 from storage.uses import Uses
-from storage.versions import KeptCard, Versions, kept_with, sha256_of
+from storage.versions import PAGES, KeptCard, Versions, kept_with, sha256_of
 
 CATALOGUE: Final = "documents"
 _ID: Final = re.compile(r"\bd-[0-9a-f]{20}\b")
@@ -35,10 +34,6 @@ _MEANWHILE: Final = "These bytes were added and erased meanwhile; add them again
 def document_id(sha256: str) -> str:
     """Return the id of the document whose first version has this hash."""
     return f"d-{sha256[:20]}"
-
-
-def _json(pages: list[Page]) -> bytes:
-    return json.dumps([page.model_dump() for page in pages], ensure_ascii=False).encode()
 
 
 def added_at(document: Document) -> list[float]:
@@ -200,7 +195,7 @@ class DocumentStore(Versions):
         stored, still = stored_as(self._table, document.sha256)
         if stored != document.sha256 and self._originals.head(f"originals/{stored}") is None:
             raise Conflict(_MEANWHILE)
-        text = _json(pages)
+        text = PAGES.dump_json(pages)
         name = f"pages/{stored}/{sha256_of(text)[:20]}.json"
         self._artifacts.put(name, text)
         body = document.model_dump(mode="json")

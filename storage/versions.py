@@ -25,7 +25,8 @@ from storage.uses import Uses
 
 _CACHED: Final = 8_000_000
 """Characters of pages that are remembered."""
-_PAGES: Final = TypeAdapter(list[Page])
+PAGES: Final = TypeAdapter(list[Page])
+"""Pages as they are kept: JSON."""
 
 
 def sha256_of(data: bytes) -> str:
@@ -156,7 +157,7 @@ class Versions:
             return known
         item = self._item_of(sha256)
         text = self._artifacts.get(cast(str, item.body["pages"]))
-        pages = _PAGES.validate_json(text)
+        pages = PAGES.validate_json(text)
         read = cast(str, item.body["document_id"]), pages
         if keep and item.body.get("final"):
             with self._lock, suppress(ValueError):  # it is larger than all that is remembered

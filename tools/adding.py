@@ -84,7 +84,7 @@ class Adding:
         found = self._store.find(sha256)
         if found is None:
             with self._or_nothing(sha256):
-                new = self._add_new(data, name, version_of)
+                new = self._add_new(data, sha256, name, version_of)
                 return replace(new, called=called)
         if version_of and (found.id, found.sha256) != (version_of, sha256):
             raise Conflict(f"These bytes are a version of {found.name} ({found.id}) already.")
@@ -102,9 +102,8 @@ class Adding:
                 self._store.abandon(sha256)
             raise
 
-    def _add_new(self, data: bytes, name: str, version_of: str) -> Added:
+    def _add_new(self, data: bytes, sha256: str, name: str, version_of: str) -> Added:
         parsed = self._parse(data, name, self._password)
-        sha256 = sha256_of(data)
         # Not before: killed while it is read, nothing stays.
         self._store.keep_original(sha256, data)
         attached, reason = self._attached(parsed, name)

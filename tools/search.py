@@ -15,7 +15,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
 import tantivy
@@ -49,7 +49,7 @@ _PLACE: Final = ("page", "number", "start", "end", "goes_on")
 """The columns that say where a passage stands."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """The index as of one commit."""
 
@@ -59,13 +59,17 @@ class View:
     searcher: Any
     profiles: dict[tuple[str, str, bytes], Profile]
     """What of documents a question can name, by their ids, versions and names."""
-    router: Router
     ids: dict[int, str]
     """The documents, by the numbers that stand in the column."""
     versions: dict[str, str]
     """Which version of each document is in it."""
     position: int | None
     """The last change of the catalogue that it has followed."""
+
+    @cached_property
+    def router(self) -> Router:
+        """What chooses documents. Whoever only adds to the index has no need of it."""
+        return Router(self.profiles.values())
 
 
 @cache
@@ -114,8 +118,12 @@ def records(document: IndexedDocument) -> Iterator[dict[str, Any]]:
                 "start": cut.span.start,
                 "end": cut.span.end,
                 "body": as_terms(page.text[cut.span.start : cut.span.end]),
-                "context": as_terms(cut.context),
+                "context": _context(cut.context),
             }
+
+
+_context = lru_cache(1)(as_terms)
+"""Passages that follow each other mostly stand under the same headings."""
 
 
 def _number(document_id: str) -> int:
@@ -139,8 +147,7 @@ def open_view(
     profiles = {key: known.get(key) or _profile(row) for key, row in keyed.items()}
     ids = {row["document"][0]: row["document_id"][0] for row in rows}
     versions = {document_id: sha256 for document_id, sha256, _ in keyed}
-    router, position = Router(profiles.values()), position_in(searcher)
-    return View(stamp, index, searcher, profiles, router, ids, versions, position)
+    return View(stamp, index, searcher, profiles, ids, versions, position_in(searcher))
 
 
 def _profile(row: Any) -> Profile:
