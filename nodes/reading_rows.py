@@ -12,14 +12,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from nodes.reading import Excerpt, Quote
 from nodes.reading_tables import unit_of
-from tools.accounting import Item, mentions, said
+from nodes.reading_times import Calendar, Time, figure_at, times_asked
+from tools.accounting import Item, mentions, placed, said
 from tools.accounting_items import Statement
 from tools.passages import Span
-from tools.questions import read
 from tools.table_rows import Column, Row, aligned, columns, rows
 from tools.tables import column_heads
 
@@ -40,6 +41,12 @@ _IN_STATEMENT, _IN_ANOTHER = 0.15, 0.25
 _AS_ASKED, _NOT_AS_ASKED = 0.35, 0.6
 _LATER_DOCUMENT, _LATER_EXCERPT = 0.5, 0.01
 _TOTAL: Final = 0.1
+_OF_ANOTHER: Final = 0.7
+"""For a row of a table that tells how much of another item is in it."""
+_INTRODUCED: Final = 250
+"""Characters above the heads of a table in which it is said of what it is."""
+_IN_PERCENT: Final = 0.5
+"""For a row of a table in percent, where no share is asked for."""
 
 _WHY: Final = re.compile(
     r"\b(?:why|reasons?|drove|driven?|drivers?|caused?|because|explain\w*|who|where|which)\b",
@@ -58,6 +65,8 @@ _CHANGES: Final = re.compile(
     r"|higher|lower|differ\w*|versus|vs)\b",
     re.IGNORECASE,
 )
+_SHARE: Final = re.compile(r"%|\bpercent|\bpercentage|\bshares? of\b|\bproportion", re.IGNORECASE)
+_WHOLE: Final = re.compile(r"100(?:\.0+)?\s?%")
 _YES_OR_NO: Final = re.compile(
     r"\s*(?:does|do|did|is|are|was|were|has|have|can|will)\b", re.IGNORECASE
 )
@@ -78,13 +87,12 @@ _STATEMENTS: Final[dict[Statement, re.Pattern[str]]] = {
 }
 _YEAR: Final = re.compile(r"(?:fy)?\d+")
 _PART_OF: Final = re.compile(r"\b(?:segments?|divisions?|regions?|units?)\b", re.IGNORECASE)
-_LENGTH: Final = re.compile(r"\b(three|six|nine|twelve)[\s-]+months?\b", re.IGNORECASE)
-_LENGTHS: Final = {"three": 3, "six": 6, "nine": 9, "twelve": 12}
 _FILLER: Final = frozenset(
     said(
         """
         what was were is are how much many did does do has have had its their it they this these
-        which that as year fiscal end ended ending quarter first second third fourth full months
+        which that as year fiscal trailing latest recent current prior previous most full months
+        end ended ending quarter first second third fourth
         three six nine twelve annual quarterly report reported reporting record recorded amount
         value level figure number company business according give response answer question relying
         rely details detail shown show using use primarily information based only statement
@@ -102,33 +110,6 @@ _SOFT: Final = frozenset(said("total net consolidated note notes less gross our 
 
 
 @dataclass(frozen=True, slots=True)
-class _Time:
-    """A time that is asked for."""
-
-    year: str
-    quarter: int = 0
-    months: int = 0
-
-    def is_of(self, column: Column, *, at_end: bool = False, quarter: bool = True) -> bool:
-        """Say whether a column is of this time, or `at_end` of it, as those of balance sheets are.
-
-        `quarter` says whether three months that are not numbered may be the quarter.
-        """
-        if column.year != self.year:
-            return False
-        if column.quarter:
-            return column.quarter == self.quarter
-        if column.months == 0:
-            return at_end or self.length == 12
-        return column.months == self.length and (not self.quarter or quarter)
-
-    @property
-    def length(self) -> int:
-        """In months."""
-        return 3 if self.quarter else self.months or 12
-
-
-@dataclass(frozen=True, slots=True)
 class _Sought:
     """What a question about figures asks for."""
 
@@ -137,10 +118,14 @@ class _Sought:
     """What it says besides: an item that is not a known one, or a part of the business."""
     names: frozenset[str]
     """Words with a capital: of a company, or of a part of it."""
-    times: tuple[_Time, ...]
+    before: frozenset[str]
+    """The words just before the item: those of whom it is, or of which part of it."""
+    times: tuple[Time, ...]
     statement: Statement | None
     of_part: bool
     """It asks for a segment, a division, a region."""
+    share: bool
+    """It asks for a percentage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,24 +162,17 @@ def figures_asked(question: str) -> bool:
 def row_quotes(
     question: str,
     excerpts: Sequence[Excerpt],
-    ending: Mapping[str, str] | None = None,
-    other_quarter: frozenset[str] = frozenset(),
+    calendars: Mapping[str, Calendar] | None = None,
 ) -> list[Quote]:
     """Return the rows that have what a question asks for, the figures said: one for each item.
 
-    `ending` has documents of which the fiscal year has the name of the year before the one in
-    which it ends, with the year in which it ends: fiscal 2019 ends in January 2020;
-    `other_quarter` has documents on another quarter than is asked for.
+    `calendars` says of documents, by id, how they count their years.
     """
     if not about_figures(question):
         return []
     found = []
     for sought in _sought(question):
-        enough = [
-            f
-            for f in _weighed(sought, excerpts, ending or {}, other_quarter)
-            if f.weight >= _ENOUGH
-        ]
+        enough = [f for f in _weighed(sought, excerpts, calendars or {}) if f.weight >= _ENOUGH]
         best = max(enough, key=lambda f: f.weight - f.later, default=None)
         if best:
             found.append(best.quote)
@@ -216,59 +194,81 @@ def _sought(question: str) -> tuple[_Sought, ...]:
     capitals = frozenset(
         w for m in re.finditer(r"(?<=[\w,’'&-])\s+([A-Z][\w&’'.-]*)", question) for w in said(m[1])
     )
-    times = _times(question)
+    times = times_asked(question)
     statement = next((s for s, p in _STATEMENTS.items() if p.search(question)), None)
-    of_part = bool(_PART_OF.search(question))
+    of_part, share = bool(_PART_OF.search(question)), bool(_SHARE.search(question))
+    names = capitals & frozenset(left)
+    before: dict[Item | None, frozenset[str]] = {
+        m.item: _just_before(question, m.start) for m in reversed(named)
+    }
     items: list[Item | None] = list(dict.fromkeys(m.item for m in named))
     if not times and not items:
         return ()
     return tuple(
-        _Sought(item, left, capitals & frozenset(left), times, statement, of_part)
+        _Sought(item, left, names, before.get(item, names), times, statement, of_part, share)
         for item in (items or [None])[:MOST_ITEMS]
     )
 
 
-def _times(question: str) -> tuple[_Time, ...]:
-    length = _LENGTH.search(question)
-    months = _LENGTHS[length[1].lower()] if length else 0
-    found: list[_Time] = []
-    for time in read(question).times:
-        if len(time) == 4:
-            found.append(_Time(time, months=months))
-        elif time[5:6] == "Q":
-            found.append(_Time(time[:4], quarter=int(time[6])))
-        else:
-            found.append(_Time(time[:4], months=months))
-    return tuple(dict.fromkeys(found))
+def _just_before(question: str, at: int) -> frozenset[str]:
+    """Return the words just before one, with no small word between: "Acme's cloud sales"."""
+    found: set[str] = set()
+    words = placed(question)
+    for (word, _, end), (_, start, _) in reversed(list(pairwise(words[: at + 1]))):
+        between = question[end:start].strip(" \n’'s")
+        if between or word in _FILLER or _YEAR.fullmatch(word):
+            break
+        found.add(word)
+    return frozenset(found)
 
 
 def _weighed(
     sought: _Sought,
     excerpts: Sequence[Excerpt],
-    ending: Mapping[str, str],
-    other_quarter: frozenset[str],
+    calendars: Mapping[str, Calendar],
 ) -> Iterator[_Found]:
     documents: dict[str, int] = {}
+    parts = _parts(sought, excerpts) if sought.names or sought.before else {}
     for rank, excerpt in enumerate(excerpts):
         later = documents.setdefault(excerpt.document, len(documents))
         standing = _LATER_DOCUMENT * later + _LATER_EXCERPT * min(rank, 30)
         inside = rows(excerpt.text)
         for row in inside:
-            called, caption = _called(sought, row, excerpt.text)
+            called, caption = _called(
+                sought, row, excerpt.text, parts.get(excerpt.document, frozenset())
+            )
             if called <= 0:
                 continue
             weight = called + _by_statement(sought, _statement_at(excerpt, row, inside))
-            year, own_quarter = (
-                ending.get(excerpt.document, ""),
-                excerpt.document not in other_quarter,
-            )
-            quoted = _quoted(sought, excerpt, row, caption, year, own_quarter)
+            if not sought.share and _is_in_percent(row, inside, excerpt.text):
+                weight -= _IN_PERCENT
+            if sought.item and _is_of_another(sought.item, row, excerpt.text):
+                weight -= _OF_ANOTHER
+            calendar = calendars.get(excerpt.document, Calendar())
+            quoted = _quoted(sought, excerpt, row, caption, calendar)
             if quoted:
                 lacking, quote = quoted
                 yield _Found(weight, standing + _LACKING * lacking, quote)
 
 
-def _called(sought: _Sought, row: Row, text: str) -> tuple[float, Span | None]:
+def _parts(sought: _Sought, excerpts: Sequence[Excerpt]) -> dict[str, frozenset[str]]:
+    """Return, by document, the words that say of which part of it the figure shall be.
+
+    They stand just before the item, or have a capital and name rows; whose it is says its opening.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for document in {excerpt.document for excerpt in excerpts}:
+        own = [excerpt for excerpt in excerpts if excerpt.document == document]
+        opening = {w for excerpt in own if excerpt.opens for w in said(excerpt.text)}
+        labels = {w for excerpt in own for row in rows(excerpt.text) for w in said(row.label)}
+        parts = ((sought.names & labels) | sought.before) - opening - _SOFT
+        found[document] = parts if opening else frozenset()
+    return found
+
+
+def _called(
+    sought: _Sought, row: Row, text: str, parts: frozenset[str]
+) -> tuple[float, Span | None]:
     """Return how well a row is called what is asked for, and the caption that is needed for it."""
     label = said(re.sub(r"\([^()]*\)?", " ", row.label)) or said(row.label)
     caption = said(text[row.caption.start : row.caption.end]) if row.caption else []
@@ -287,7 +287,7 @@ def _called(sought: _Sought, row: Row, text: str) -> tuple[float, Span | None]:
     part = asked.intersection(rest)
     weight = 1.0 - min(_MOST_EXTRA, _EXTRA * len(extra)) - _OTHER_ITEM * len(others)
     weight += min(_MOST_PART, _PART * len(part)) + _TOTAL * (label[:1] == ["total"])
-    if sought.of_part and not part:
+    if (sought.of_part and not part) or not parts <= {*label, *caption}:
         weight -= _NO_PART
     return weight, row.caption if needs else None
 
@@ -340,6 +340,26 @@ def _statement_at(excerpt: Excerpt, row: Row, inside: Sequence[Row]) -> Statemen
     return best if best and votes[best] > 2 else None
 
 
+def _is_in_percent(row: Row, inside: Sequence[Row], text: str) -> bool:
+    """Say whether a row stands in a table of which the first is a hundred percent of itself."""
+    for other in inside:
+        if other.span.start <= row.span.start and all(map(_WHOLE.fullmatch, other.figures)):
+            return column_heads(text, other.span.start) == column_heads(text, row.span.start)
+    return False
+
+
+def _is_of_another(item: Item, row: Row, text: str) -> bool:
+    """Say whether a table is introduced as one of another item: of what of it each expense has."""
+    span = column_heads(text, row.span.start)
+    above = text[max(0, span.start - _INTRODUCED) : span.start].rstrip() if span else ""
+    if not above.endswith(":"):
+        return False
+    named = [m.item for m in mentions(said(re.split(r"[.;]\s", above)[-1]))]
+    if any(_is(each, item) or _is(item, each) for each in named):
+        return False
+    return any(each.statement in ("cash flow", "note") for each in named)
+
+
 def _by_statement(sought: _Sought, at: Statement | None) -> float:
     if sought.statement:
         return _AS_ASKED if at == sought.statement else -_NOT_AS_ASKED * (at is not None)
@@ -354,8 +374,7 @@ def _quoted(
     excerpt: Excerpt,
     row: Row,
     caption: Span | None,
-    ending: str,
-    own_quarter: bool,
+    calendar: Calendar,
 ) -> tuple[int, Quote] | None:
     """Quote a row with its heads and say its figures; None if it has none of the time asked for.
 
@@ -364,34 +383,32 @@ def _quoted(
     text = excerpt.text
     span = column_heads(text, row.span.start)
     heads = text[span.start : span.end] if span else excerpt.heads
-    placed = aligned(row, _named(columns(heads), ending))
     near = caption and row.span.end - caption.start <= _FARTHEST
     start = caption.start if caption and near else row.span.start
     name = f"{text[caption.start : caption.end]} {row.label}" if caption and near else row.label
     quote = Quote(excerpt.id, text[start : row.span.end], 0.9, heads)
-    if not placed:
+    by_column = aligned(row, columns(heads))
+    if not by_column:
         return len(sought.times), quote
-    at_end = sought.item is not None and sought.item.statement == "balance"
-    figures = [each for time in sought.times if (each := _at(time, placed, at_end, own_quarter))]
+    statement = sought.item.statement if sought.item else None
+    figures = []
+    for time in sought.times:
+        # A day is of the year that it is in, whatever the fiscal year is called.
+        of_year = by_column if time.ends else _named(by_column, calendar.ending)
+        quarter = not calendar.other_quarter
+        if told := figure_at(time.on(calendar), of_year, statement=statement, quarter=quarter):
+            figures.append(told)
     if sought.times and not figures:
         return None
     if figures:
-        told = ", ".join(f"{column.name}: {figure}" for column, figure in figures)
-        says = f"{name}, {told} {unit_of(name, figures[0][1], heads)}"
+        said_of = ", ".join(f"{column.name}: {figure}" for column, figure in figures)
+        says = f"{name}, {said_of} {unit_of(name, figures[0][1], heads)}"
         quote = replace(quote, says=" ".join(says.split()))
     return len(sought.times) - len(figures), quote
 
 
-def _named(found: Sequence[Column], ending: str) -> list[Column]:
+def _named(placed: Sequence[tuple[Column, str]], ending: str) -> list[tuple[Column, str]]:
     """Return columns with the fiscal years that they are of, where these end a year later."""
-    if not ending or max((c.year for c in found), default="") != ending:
-        return list(found)
-    return [replace(c, year=str(int(c.year) - 1)) if c.year else c for c in found]
-
-
-def _at(
-    time: _Time, placed: Sequence[tuple[Column, str]], at_end: bool, quarter: bool
-) -> tuple[Column, str] | None:
-    """Return the column of a time, if there is one and only one."""
-    found = [each for each in placed if time.is_of(each[0], at_end=at_end, quarter=quarter)]
-    return found[0] if len(found) == 1 else None
+    if not ending or max((c.year for c, _ in placed), default="") != ending:
+        return list(placed)
+    return [(replace(c, year=str(int(c.year) - 1)) if c.year else c, f) for c, f in placed]

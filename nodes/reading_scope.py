@@ -15,6 +15,7 @@ from typing import Final
 
 from nodes.reading import Excerpt, Quote
 from nodes.reading_rows import about_figures, figures_asked, yes_or_no
+from nodes.reading_times import Calendar
 from tools.accounting import mentions, placed, said
 from tools.names import LEGAL
 from tools.openings import MONTH
@@ -44,6 +45,10 @@ _WHEN: Final = re.compile(
 _FISCAL: Final = re.compile(r"\b(?:fiscal(?:\s+year)?\s+|FY\s?)((?:19|20)\d\d)\b", re.IGNORECASE)
 _ENDED_EARLY: Final = re.compile(
     r"\byear\s+ended:?\s+(?:January|February)\s+\d{1,2},\s+(\d{4})", re.IGNORECASE
+)
+_SAYS_FISCAL: Final = re.compile(r"\bfiscal\b|\bFY\s?\d", re.IGNORECASE)
+_QUARTER_ENDED: Final = re.compile(
+    rf"\bquarter(?:ly\s+period)?\s+ended:?\s+{MONTH}\s+\d{{1,2}},?\s+(\d{{4}})", re.IGNORECASE
 )
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
 _SHORT_YEAR: Final = re.compile(r"\bFY\s?[’']?(\d\d)\b", re.IGNORECASE)
@@ -81,9 +86,8 @@ class Scope:
     excerpts: list[Excerpt]
     of_each: list[list[Excerpt]]
     """The same, those of each company apart if a question names several."""
-    ending: dict[str, str]
-    """Documents whose fiscal year has the name of the year before the one in which it ends, with
-    that year."""
+    calendars: dict[str, Calendar]
+    """How the documents count their years."""
     years: frozenset[str]
     on_time: frozenset[str]
     """Documents that are of a time asked for."""
@@ -96,8 +100,6 @@ class Scope:
     which: bool
     """It asks which there are: whoever answers names them."""
     why: bool
-    other_quarter: frozenset[str]
-    """Documents on another quarter than the one that is asked for."""
 
     def weigh(self, excerpt: Excerpt, text: str) -> float:
         """Return what speaks for or against a sentence by who and when it is of, and what it tells.
@@ -159,7 +161,12 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
         asked=asked,
         excerpts=[e for of_one in of_each for e in of_one],
         of_each=of_each,
-        ending=ending,
+        calendars={
+            d: Calendar(
+                ending.get(d, ""), _shift(question, d, excerpts), _other_quarter(question, opening)
+            )
+            for d, opening in openings.items()
+        },
         years=years,
         on_time=frozenset(d for d, text in openings.items() if years & _years_of(text)),
         items=frozenset(m.item.element for m in mentions(said(asked))),
@@ -167,9 +174,6 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
         whether=yes_or_no(question),
         which=bool(_WHICH.match(question)),
         why=bool(_WHY.search(question)),
-        other_quarter=frozenset(
-            d for d, text in openings.items() if _other_quarter(question, text)
-        ),
     )
 
 
@@ -290,3 +294,25 @@ def _ending(document: str, excerpts: Iterable[Excerpt]) -> str:
         return ""
     named = Counter(year for text in own for year in _FISCAL.findall(text))
     return ended if named[str(int(ended) - 1)] > named[ended] else ""
+
+
+def _shift(question: str, document: str, excerpts: Iterable[Excerpt]) -> int:
+    """Return how many years lie between the fiscal year of a quarter and the one it ended in.
+
+    Its opening says when the quarter ended, and its text of which year it is the first, say.
+    """
+    own = [e for e in excerpts if e.document == document]
+    ended = next((m for e in own if e.opens and (m := _QUARTER_ENDED.search(e.text))), None)
+    asked = {int(time[6]) for time in read(question).times if time[5:6] == "Q"}
+    if not ended or len(asked) != 1:
+        return 0
+    word = _QUARTERS[asked.pop() - 1]
+    # "The first quarter of 2023" may be one of the calendar's, where a document says "fiscal 2023".
+    fiscal = "" if _SAYS_FISCAL.search(question) else "(?!fiscal)"
+    of_year = re.compile(
+        rf"\b{word}\s+quarters?\s+(?:of\s+)?{fiscal}(?:fiscal\s+)?(?:years?\s+)?((?:19|20)\d\d)",
+        re.IGNORECASE,
+    )
+    named = [int(year) for e in own for year in of_year.findall(e.text)]
+    shift = int(ended[1]) - max(named, default=int(ended[1]))
+    return shift if abs(shift) == 1 else 0

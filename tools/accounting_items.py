@@ -35,6 +35,10 @@ ResearchAndDevelopmentExpense:
 SellingGeneralAndAdministrativeExpense:
     selling general and administrative; selling marketing general and administrative;
     marketing general and administrative; sg and? a
+SellingAndMarketingExpense:
+    selling|sales and marketing; marketing and selling|sales
+GeneralAndAdministrativeExpense:
+    general and administrative
 OperatingExpenses:
     total? operating expenses|costs; total costs and expenses
 OperatingIncomeLoss:

@@ -9,12 +9,14 @@ guessed. Next: `tools/tables.py` finds the heads, `nodes/reading_rows.py` choose
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
+from tools.dates import iso
+from tools.openings import MONTH
 from tools.passages import Span, lines_of
-from tools.tables import CELL, PERIOD, tells_columns
+from tools.tables import CELL, PERIOD, is_piece, tells_columns
 
 _LONGEST_NAME: Final = 110
 """Characters of a line that may be the first half of the name of a row, or a caption."""
@@ -52,6 +54,8 @@ _LASTING: Final = re.compile(
 _QUARTER: Final = re.compile(r"first|second|third|fourth|Q[1-4]", re.IGNORECASE)
 _QUARTERS: Final = ("first", "second", "third", "fourth")
 _BETWEEN_CELLS: Final = re.compile(r"[\s$€£%|)*]*(?:\(\w\)\s*)?")
+_NOTE: Final = re.compile(r"\(?\d{1,2}\)?")
+_DATED: Final = re.compile(rf"\b(?P<month>{MONTH})\s+(?:\d\d?\b|(?=(?:19|20)\d\d))", re.IGNORECASE)
 _GOES_ON: Final = re.compile(
     r"(?:,|-|\b(?:and|of|or|for|to|in|from|on|by|with|the|net|per|attributable|other|less))$",
     re.IGNORECASE,
@@ -72,6 +76,10 @@ class Column:
     """1 to 4 for a column of that quarter; 0: the whole year, or as `months` says."""
     months: int = 0
     """How long the period is, where the heads say it; 0: they do not."""
+    lasting: str = ""
+    """The same as it is written: "Nine Months"."""
+    ends: int = 0
+    """The month, 1 to 12, in which the period ends, where the heads say it for each column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +151,15 @@ def columns(heads: str) -> list[Column]:
     last = max((n for n, line in enumerate(lines) if PERIOD.search(line)), default=-1)
     if last < 0:
         return []
-    found = _in_line(lines[last])
-    over = "\n".join(lines[:last])
-    found = _with_years(found, over)
-    return _with_lengths(found, f"{over}\n{lines[last]}")
+    first, end = last, last + 1
+    if len(PERIOD.findall(lines[last])) < 2:  # the heads came cell by cell
+        while first > 0 and is_piece(lines[first - 1]) and not _LASTING.search(lines[first - 1]):
+            first -= 1
+        while end < len(lines) and is_piece(lines[end]):
+            end += 1
+    line, over = " ".join(lines[first:end]), "\n".join(lines[:first])
+    found = _with_lengths(_with_years(_in_line(line), over), f"{over}\n{line}")
+    return _with_ends(_with_changes(found, over), line, over)
 
 
 def _in_line(line: str) -> list[Column]:
@@ -212,9 +225,34 @@ def _with_lengths(found: list[Column], over: str) -> list[Column]:
             continue
         months, said = lengths[number // each]
         name = f"{said} {column.name}" if several else column.name
-        given.append(Column(name, column.year, 0, months))
+        given.append(Column(name, column.year, 0, months, said))
         number += 1
     return given
+
+
+def _with_changes(found: list[Column], over: str) -> list[Column]:
+    """Add the columns of differences that the lines above name: behind each length of time."""
+    named = [
+        " ".join(m[0].split()) for m in _CHANGE.finditer(" ".join(over.split())) if m[0].strip()
+    ]
+    groups = len(_LASTING.findall(over)) or 1
+    if len(named) not in (1, groups) or len(found) % len(named) or not all(c.year for c in found):
+        return found
+    each = len(found) // len(named)
+    parts = [[*found[n * each : (n + 1) * each], Column(name)] for n, name in enumerate(named)]
+    return [column for part in parts for column in part]
+
+
+def _with_ends(found: list[Column], line: str, over: str) -> list[Column]:
+    """Tell in which month each period ends: as its own date says, or the one date of all."""
+    own = [c for c in found if c.year and not c.quarter]
+    for text in (line, over):
+        months = [int(iso(f"{m['month']} 2000")[5:7]) for m in _DATED.finditer(text)]
+        if own and (len(months) == len(own) or len(set(months)) == 1):
+            months = months if len(months) == len(own) else months[:1] * len(own)
+            ends = iter(months)
+            return [replace(c, ends=next(ends)) if c in own else c for c in found]
+    return found
 
 
 def _months(match: re.Match[str]) -> int:
@@ -243,15 +281,17 @@ def _year(name: str) -> str:
 def aligned(row: Row, heads: Sequence[Column]) -> list[tuple[Column, str]]:
     """Return the figures of a row with the columns that they stand in; none if there is doubt.
 
-    A row may have more figures than there are columns: numbers in its name, that of a note, or a
-    footnote, before them; differences and shares behind, where the heads say so.
+    A row may have more figures than there are columns: the number of a note, or of a footnote,
+    before them; differences and shares behind.
     """
     figures = row.figures
     if not heads or len(figures) < len([c for c in heads if c.year]):
         return []
     spare = len(figures) - len(heads)
-    if spare >= 0:
-        return list(zip(heads, figures[spare:], strict=True))
+    if spare > 0:
+        return _without_spare(figures, heads, spare)
+    if spare == 0:
+        return list(zip(heads, figures, strict=True))
     periods = [c for c in heads if c.year]
     trailing = all(not after.year for before, after in pairwise(heads) if not before.year)
     notes_first = bool(heads) and not heads[0].year
@@ -259,4 +299,16 @@ def aligned(row: Row, heads: Sequence[Column]) -> list[tuple[Column, str]]:
         return list(zip(periods, figures, strict=True))
     if trailing and not notes_first:
         return list(zip(periods, figures, strict=False))
+    return []
+
+
+def _without_spare(
+    figures: Sequence[str], heads: Sequence[Column], spare: int
+) -> list[tuple[Column, str]]:
+    """Leave out figures that no column is named for: shares behind, or numbers of notes before."""
+    behind = ["%" in figure for figure in figures]
+    if all(behind[-spare:]) and not any(behind[:-spare]):
+        return list(zip(heads, figures[:-spare], strict=True))
+    if all(map(_NOTE.fullmatch, figures[:spare])):
+        return list(zip(heads, figures[spare:], strict=True))
     return []

@@ -2,22 +2,24 @@
 
 Readers of PDF give a table line by line, without its rules: years or quarters stand in one line,
 names with their figures in the lines below. What the columns are is said by the nearest line above
-that holds nothing but periods; the short lines on top of it ("Year Ended December 31,", "(In
-thousands)") belong to it. Everything here is pure, and a span is a pair of offsets into the text
-that was given. Next: `nodes/librarian.py` gives passages their heads, `nodes/reading_tables.py`
-reads a row with them.
+that holds nothing but periods, or by several that hold a piece of one each: a head of two lines,
+"July 1," over "2023", comes cell by cell. The short lines on top of it ("Year Ended December 31,",
+"(In thousands)") belong to it. Everything here is pure, and a span is a pair of offsets into the
+text that was given. Next: `nodes/librarian.py` gives passages their heads,
+`nodes/reading_tables.py` reads a row with them.
 """
 
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 from typing import Final
 
-from tools.passages import Span
+from tools.openings import MONTH
+from tools.passages import Span, lines_of
 
 MOST_ROWS: Final = 60
 """Lines between a row and the line that heads it, at most."""
-_ABOVE: Final = 4
+_ABOVE: Final = 16
 """Lines on top of the periods that may belong to them."""
 _BELOW: Final = 1
 """Lines under the periods that may say the unit."""
@@ -41,6 +43,13 @@ _BESIDES: Final = re.compile(
     r"|\b[1-5]?\d\b|[\s.,:;()/$€£%*|–—-])+",
     re.IGNORECASE,
 )
+_PIECE: Final = re.compile(
+    rf"(?:{MONTH}\s+\d\d?\b|{PERIOD.pattern}|\b(?:three|six|nine|twelve|months?|weeks?|years?|quarters?"
+    r"|ended|ending|as|of|at|fiscal|change|increase|decrease|percentage|percent|variance|unaudited"
+    r"|\d\d?\s+(?:weeks?|months?))\b|[\s.,()$%/|–—-])+",
+    re.IGNORECASE,
+)
+_LONGEST_PIECE: Final = 60
 _PROSE: Final = 14
 """Words of a line from which on it is no row."""
 _ENDED: Final = re.compile(r"\bend(?:ed|ing)\b", re.IGNORECASE)
@@ -66,6 +75,11 @@ def periods(line: str) -> list[str]:
     return found if not rest or _BESIDES.fullmatch(rest) else []
 
 
+def is_piece(line: str) -> bool:
+    """Say whether a line holds nothing but a part of the head of one column: "July 1,", "2023"."""
+    return len(line) <= _LONGEST_PIECE and bool(_PIECE.fullmatch(line))
+
+
 def tells_columns(line: str) -> bool:
     """Say whether a line heads columns, or is nothing but a part of what heads them."""
     if periods(line) or _BESIDES.fullmatch(line.strip()):
@@ -78,25 +92,30 @@ def column_heads(text: str, at: int) -> Span | None:
 
     It ends where a paragraph stands between, or `MOST_ROWS` lines above.
     """
-    above, passed = _lines(text, at), list[Span]()
-    for span in islice(above, MOST_ROWS):
+    above = [*islice(_lines(text, at), MOST_ROWS + _ABOVE)]
+    for number, span in enumerate(above[:MOST_ROWS]):
         line = text[span.start : span.end]
-        if periods(line):
+        if periods(line) or (is_piece(line) and _stacked(text, above[number:])):
             start, end = span.start, span.end
-            for over in islice(above, _ABOVE):
+            for over in above[number + 1 : number + 1 + _ABOVE]:
                 if not _belongs(text[over.start : over.end]):
                     break
                 start = over.start
-            for under in reversed(passed[-_BELOW:]):
+            for under in reversed(above[max(0, number - _BELOW) : number]):
                 if not _SCALE.fullmatch(text, under.start, under.end):
                     break
                 end = under.end
             return Span(start, end)
-        passed.append(span)
         words = len(line.split())
         if words >= _PROSE and words - len(CELL.findall(line)) >= _PROSE:
             return None
     return None
+
+
+def _stacked(text: str, above: Sequence[Span]) -> bool:
+    """Say whether lines, from below, begin with pieces of the heads of two columns at least."""
+    pieces = islice(takewhile(is_piece, (text[s.start : s.end] for s in above)), _ABOVE)
+    return sum(len(PERIOD.findall(piece)) for piece in pieces) > 1
 
 
 def is_row(text: str) -> bool:
@@ -114,13 +133,15 @@ def heads_above(text: str, start: int, end: int, before: str = "") -> tuple[str,
     from the page `before`, whose heads then are its own. With the heads comes whether they are on
     the page itself.
     """
-    for line in text[start:end].splitlines():
-        if periods(line):
-            return "", True
-        if is_row(line):
-            span = column_heads(text, start)
+    for line in lines_of(text):
+        if line is None or line.end <= start:
+            continue
+        if line.start >= end or periods(line.text):
+            break
+        if is_row(line.text):
+            span = column_heads(text, line.start)
             if span:
-                return text[span.start : span.end], True
+                return ("" if span.start >= start else text[span.start : span.end]), True
             return (_going_on(text[:start], before), False) if before else ("", True)
     return "", True
 

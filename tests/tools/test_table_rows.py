@@ -66,6 +66,15 @@ def test_figures_within_a_name_are_not_those_of_the_columns() -> None:
         ("2019\nFirst Quarter Second Quarter", [("2019", 1, 3), ("2019", 2, 3)]),
         ("2019 First Quarter Second Quarter", [("2019", 1, 3), ("2019", 2, 3)]),
         ("Q3 2019 Q3 2018", [("2019", 3, 3), ("2018", 3, 3)]),
+        ("Three Months Ended Nine Months Ended" + 2 * "\nJuly 1,\n2023\nJune 25,\n2022", [
+            ("2023", 0, 3), ("2022", 0, 3), ("2023", 0, 9), ("2022", 0, 9)
+        ]),
+        ("Three Months Ended Six Months Ended" + 2 * "\nJuly 1,\n2023\nJune 25,\n2022 Change", [
+            ("2023", 0, 3), ("2022", 0, 3), ("", 0, 0), ("2023", 0, 6), ("2022", 0, 6), ("", 0, 0)
+        ]),
+        ("Three Months Ended\nSeptember 30,\nPercentage\nChange\n2023 2022", [
+            ("2023", 0, 3), ("2022", 0, 3), ("", 0, 0)
+        ]),
         ("nothing", []),
         ("", []),
     ],
@@ -83,6 +92,9 @@ def test_columns_are_of_a_time(heads: str, found: list[tuple[str, int, int]]) ->
         ("Sales 3 12 11", "Notes 2019 2018", ["3", "12", "11"]),
         ("Sales 12 11", "Notes 2019 2018", ["12", "11"]),
         ("Sales 12", "2019 2018", []),  # of which year?
+        ("Sales 12 11 9%", "2019 2018", ["12", "11"]),  # nothing but a difference is a share
+        ("Margin 12% 11% 9%", "2019 2018", []),
+        ("Sales 1,200 1,100 900", "2019 2018", []),
         ("Sales 12 11", "", []),
     ],
 )
@@ -90,6 +102,21 @@ def test_a_figure_is_in_a_column_only_where_there_is_no_doubt(
     row: str, heads: str, found: list[str]
 ) -> None:
     assert [figure for _, figure in aligned(rows(row)[0], columns(heads))] == found
+
+
+@pytest.mark.parametrize(
+    ("heads", "ends"),
+    [
+        ("September 30,\n2023\nJune 30,\n2023", [9, 6]),
+        ("Sep 30, 2023 Oct 1, 2022", [9, 10]),
+        ("Three Months Ended\nJune 30,\nSix Months Ended\nJune 30,\n2023 2022 2023 2022", [6] * 4),
+        ("October 29, January 29,\n2023 2022", [10, 1]),
+        ("June 30, July 1, May 2,\n2023 2022", [0, 0]),
+        ("2023 2022", [0, 0]),
+    ],
+)
+def test_a_column_knows_the_month_in_which_it_ends(heads: str, ends: list[int]) -> None:
+    assert [column.ends for column in columns(heads)] == ends
 
 
 @given(st.text() | st.text("2019 \n.Q1(—)$,aB:%"))

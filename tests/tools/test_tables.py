@@ -54,6 +54,36 @@ def test_the_unit_may_stand_under_the_periods() -> None:
     assert scale(text[span.start : span.end]) == "(in millions)"
 
 
+CELL_BY_CELL = """\
+CONDENSED STATEMENTS OF OPERATIONS (Unaudited)
+(In millions)
+Three Months Ended Nine Months Ended
+July 1,
+2023
+June 25,
+2022
+July 1,
+2023
+June 25,
+2022
+Net sales 818 830 2,938 3,042
+"""
+
+
+def test_heads_of_two_lines_may_come_cell_by_cell() -> None:
+    span = column_heads(CELL_BY_CELL, CELL_BY_CELL.index("Net sales"))
+    assert span is not None
+    assert (span.start, span.end) == (0, CELL_BY_CELL.index("\nNet sales"))
+    at = CELL_BY_CELL.index("July 1")
+    assert heads_above(CELL_BY_CELL, at + 20, len(CELL_BY_CELL))[0].startswith("CONDENSED")
+
+
+@pytest.mark.parametrize("above", ["2023", "July 1,\n2023", "4\n2023 12\n2024 14\n2025 16"])
+def test_one_period_heads_no_columns_and_figures_are_no_heads(above: str) -> None:
+    text = f"{above}\nNet sales 818 830\n"
+    assert column_heads(text, text.index("Net")) is None
+
+
 def test_a_passage_that_begins_inside_a_table_has_its_heads_above() -> None:
     at = STATEMENT.index("Interest expense")
     found, here = heads_above(STATEMENT, at, at + 30)

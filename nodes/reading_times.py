@@ -1,0 +1,123 @@
+"""The times that a question about figures asks for, and the column of a table that is of one.
+
+"The quarter ended June 30, 2023" is a time, "fiscal 2019" another. A column is of it only where its
+heads leave no doubt. Next: `nodes/reading_rows.py` finds the row.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tools.accounting_items import Statement
+from tools.questions import read
+from tools.table_rows import Column
+
+_LENGTH: Final = re.compile(
+    r"\b(three|six|nine|twelve)[\s-]+months?\b|\b(quarter)(?:ly\s+period)?\s+end(?:ed|ing)\b",
+    re.IGNORECASE,
+)
+_LENGTHS: Final = {"three": 3, "quarter": 3, "six": 6, "nine": 9, "twelve": 12}
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """How a document counts its years, as far as it differs from the calendar."""
+
+    ending: str = ""
+    """The year in which a fiscal year ends that has the name of the one before: 2020 of 2019."""
+    shift: int = 0
+    """Years from the fiscal year of a quarter to the one on the calendar: the quarter that ended in
+    April 2023 is of fiscal 2024, and so it is -1."""
+    other_quarter: bool = False
+    """It is on another quarter than is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time that is asked for."""
+
+    year: str
+    quarter: int = 0
+    months: int = 0
+    ends: int = 0
+    """The month, 1 to 12, in which it ends, if it is asked for by a date."""
+
+    def is_of(
+        self, column: Column, *, at_end: bool = False, quarter: bool = True, longer: bool = False
+    ) -> bool:
+        """Say whether a column is of this time, or `at_end` of it, as those of balance sheets are.
+
+        `quarter` says whether three months that are not numbered may be the quarter, `longer`
+        whether the months of the year up to its end may stand for it.
+        """
+        if column.year != self.year or not self.ends_with(column, by=1):
+            return False
+        if column.quarter:
+            return column.quarter == self.quarter
+        if column.months == 0:
+            return at_end or self.length == 12
+        if longer and self.length == 3 < column.months < 12:
+            return True
+        return column.months == self.length and (not self.quarter or quarter)
+
+    def ends_with(self, column: Column, *, by: int = 0) -> bool:
+        """Say whether it ends in the month in which a column does, or so many before or after.
+
+        A quarter that is said to end on the last of September may end on the first of October.
+        """
+        apart = (self.ends - column.ends) % 12
+        return not (self.ends and column.ends) or min(apart, 12 - apart) <= by
+
+    def on(self, calendar: Calendar) -> "Time":
+        """Return the same time as the heads of a document's columns have it."""
+        if not self.quarter or not calendar.shift:
+            return self
+        return replace(self, year=str(int(self.year) + calendar.shift))
+
+    @property
+    def length(self) -> int:
+        """In months."""
+        return 3 if self.quarter else self.months or 12
+
+
+def times_asked(question: str) -> tuple[Time, ...]:
+    """Return the times that a question names, each once."""
+    length = _LENGTH.search(question)
+    months = _LENGTHS[(length[1] or length[2]).lower()] if length else 0
+    times = read(question).times
+    dated = {time[:4] for time in times if len(time) > 4 and time[5:6] != "Q"}
+    found: list[Time] = []
+    for time in times:
+        if time[5:6] == "Q":
+            found.append(Time(time[:4], quarter=int(time[6])))
+        elif len(time) > 4:
+            found.append(Time(time[:4], months=months, ends=int(time[5:7])))
+        elif time not in dated:
+            found.append(Time(time, months=months))
+    return tuple(dict.fromkeys(found))
+
+
+def figure_at(
+    time: Time,
+    placed: Sequence[tuple[Column, str]],
+    *,
+    statement: Statement | None = None,
+    quarter: bool = True,
+) -> tuple[Column, str] | None:
+    """Return the column of a time, if there is one and only one.
+
+    Balance sheets have columns of days. Of cash flows many quarterly reports have no quarter, only
+    the year up to its end: that is returned then, named so.
+    """
+    at_end = statement == "balance"
+    found = [each for each in placed if time.is_of(each[0], at_end=at_end, quarter=quarter)]
+    found = [each for each in found if time.ends_with(each[0])] if len(found) > 1 else found
+    if found or statement != "cash flow":
+        return found[0] if len(found) == 1 else None
+    found = [each for each in placed if time.is_of(each[0], quarter=quarter, longer=True)]
+    if len(found) != 1:
+        return None
+    column, figure = found[0]
+    lasting = column.lasting if column.lasting not in column.name else ""
+    return replace(column, name=f"{lasting} {column.name}".strip()), figure
