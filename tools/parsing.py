@@ -18,7 +18,7 @@ from tools.parsers.result import MAX_BYTES, UNLOCKED, Parsed, Refused, words
 
 __all__ = ["MEDIA_TYPES", "PARSER_VERSION", "SUPPORTED", "Parsed", "parse"]
 
-PARSER_VERSION: Final = "4"
+PARSER_VERSION: Final = "5"
 """Goes up when the same bytes give another result."""
 SUPPORTED: Final = "PDF, DOCX, XLSX, PPTX, HTML, Markdown, CSV, EML or plain text"
 

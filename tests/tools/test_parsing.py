@@ -21,6 +21,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from storage.records import Page
+from tools.parsers.pdf_syntax import find_objects
 from tools.parsers.result import Parsed, clean, listed
 from tools.parsers.sections import cut
 from tools.parsing import parse
@@ -159,6 +160,12 @@ class TestPdf:
         parsed = parse(pdf(encrypt=StandardEncryption("", "owner")), "lease.pdf")
         assert (parsed.status, parsed.reason) == ("ready", "")
         assert [page.text.split("\n") for page in parsed.pages] == LEASE
+
+    def test_a_length_that_stands_elsewhere_is_not_taken_for_a_wrong_one(self) -> None:
+        data = b"1 0 obj <</Length 17 0 R>>stream\nabc\nendstream endobj 17 0 obj 3 endobj"
+        found = find_objects(data).found[1]
+        assert data[found.stream : found.stream_end] == b"stream\nabc\n"
+        assert found.exact
 
     def test_what_is_filled_into_a_form_is_text(self) -> None:
         def fill(canvas: Canvas) -> None:

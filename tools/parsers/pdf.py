@@ -258,7 +258,10 @@ def _told(pages: list[Page], document: pypdfium2.PdfDocument) -> str:
         told.append(f"Some signs on {listed(unknown)} cannot be made out; they read as {UNKNOWN}.")
     attached = pdfium.FPDFDoc_GetAttachmentCount(document)
     if attached > 0:
-        told.append(f"It carries {attached} attached file{'s' * (attached > 1)}: add each too.")
+        each = (
+            f"{attached} attached files: add each" if attached > 1 else "an attached file: add it"
+        )
+        told.append(f"It carries {each} too.")
     return " ".join(told)
 
 

@@ -43,7 +43,7 @@ _PAREN = re.compile(rb"\\.|[()]", re.DOTALL)
 _HEAD = re.compile(rb"(\d{1,10})[" + _WHITE + rb"]+\d{1,5}[" + _WHITE + rb"]+$")
 _STREAM = re.compile(rb"[" + _WHITE + rb"]*stream(?:\r\n|\n|\r)")
 _LENGTH = re.compile(
-    rb"/Length[" + _WHITE + rb"]+(\d{1,18})(?![" + _WHITE + rb"]+\d+[" + _WHITE + rb"]+R)"
+    rb"/Length[" + _WHITE + rb"]+(\d{1,18}+)(?![" + _WHITE + rb"]+\d+[" + _WHITE + rb"]+R)"
 )
 _ENDSTREAM = re.compile(rb"[" + _WHITE + rb"]*(?:endstream|endobj)")
 
