@@ -21,6 +21,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from storage.records import Page
+from tools.parsers.pdf_integrity import examine, examine_encrypted
 from tools.parsers.pdf_syntax import find_objects
 from tools.parsers.result import Parsed, clean, listed
 from tools.parsers.sections import cut
@@ -166,6 +167,13 @@ class TestPdf:
         found = find_objects(data).found[1]
         assert data[found.stream : found.stream_end] == b"stream\nabc\n"
         assert found.exact
+
+    def test_what_is_left_of_an_index_in_a_decrypted_copy_says_nothing_of_the_file(self) -> None:
+        index = b"<</Type/XRef/W[1 2 1]/Filter/FlateDecode/Length 4>>stream\nabcd\nendstream"
+        copy = pdf() + b"99 0 obj " + index + b" endobj\n%%EOF"
+        assert examine(copy).misindexed
+        found = examine_encrypted(pdf(), copy)
+        assert (found.misindexed, found.whole) == (False, True)
 
     def test_what_is_filled_into_a_form_is_text(self) -> None:
         def fill(canvas: Canvas) -> None:

@@ -51,6 +51,8 @@ def examine_encrypted(data: bytes, decrypted: bytes) -> Findings:
     findings = examine(decrypted, unpacked=unpacked)
     try:
         index = Index(objects)
+        # The copy has an index of its own, beside what is left of the file's.
+        findings.misindexed = index.unreadable
         if not index.packing:  # else objects are inside of streams
             outside = Findings()
             _Outside(objects, index, outside).run()
