@@ -82,14 +82,15 @@ _MAGIC = (
     (b"%!PS", "PostScript"),
 )
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_OFFICE = ((b"word/", "DOCX"), (b"xl/", "XLSX"), (b"ppt/", "PPTX"))
+_OFFICE = (("word/", "DOCX"), ("xl/", "XLSX"), ("ppt/", "PPTX"))
 _PDF = re.compile(rb"%PDF-\d")
 _HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])",
     re.IGNORECASE | re.DOTALL,
 )
 _MAIL = re.compile(
-    rb"(?:[!-9;-~]{1,76}:[ \t][^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*){2,}", re.IGNORECASE
+    rb"(?:From [^\r\n]*\r?\n)?(?:[!-9;-~]{1,76}:[ \t][^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*){2,}",
+    re.IGNORECASE,
 )
 _TAG = re.compile(rb"<(?:!--|/?[a-zA-Z][a-zA-Z0-9]*[\s/>])")
 
@@ -177,9 +178,15 @@ def _text(data: bytes, claimed: str) -> str:
 
 
 def _zipped(data: bytes, claimed: str) -> str:
-    """An Office file is a ZIP archive; its parts stand at the end, or first of all."""
+    """An Office file is a ZIP archive. Where its list is lost, parts stand at the end or first."""
+    from tools.parsers.package import listed  # few files need it
+
+    names = listed(data)
     for folder, kind in _OFFICE:
-        if folder in data[-65536:] or folder in data[:4096]:
+        if any(name.startswith(folder) for name in names):
+            return kind
+    for folder, kind in _OFFICE if not names else ():
+        if folder.encode() in data[-65536:] or folder.encode() in data[:4096]:
             return kind
     return claimed if claimed in ("DOCX", "XLSX", "PPTX") else "a compressed archive"
 

@@ -289,6 +289,15 @@ class TestPptx:
             ("slide 2", "In a group"),
         ]
 
+    def test_a_workbook_inside_of_it_does_not_make_it_one(self) -> None:
+        def fill(show: Any) -> None:
+            titled(show, "Rents of all years")
+
+        out = io.BytesIO(slides(fill))
+        with zipfile.ZipFile(out, "a", zipfile.ZIP_STORED) as archive:  # as a chart keeps its rows
+            archive.writestr("ppt/embeddings/rents.xlsx", workbook(lambda _: None))
+        assert parse(out.getvalue(), "rents.pptx").pages[0].text == "Rents of all years"
+
     def test_slides_come_as_they_are_shown_and_hidden_ones_are_marked(self) -> None:
         def fill(show: Any) -> None:
             for title in ("first", "second"):
@@ -510,6 +519,12 @@ class TestMail:
     def test_a_mail_from_nobody_is_told(self) -> None:
         data = bytes(mail()).replace(b"From:", b"Frim:")
         assert "who it is from" in parse(data, "a.eml").reason
+
+    def test_a_line_of_the_mailbox_that_it_was_in_does_no_harm(self) -> None:
+        data = b"From 146282@xxx Mon Mar 17 11:15:17 +0000 2014\n" + bytes(mail())
+        parsed = parse(data, "a.eml")
+        assert (parsed.status, parsed.reason) == ("ready", "")
+        assert parsed.pages == parse(bytes(mail()), "a.eml").pages
 
     def test_what_is_no_mail_is_refused(self) -> None:
         assert parse(b"This is plain text.", "a.eml").status == "unsupported"

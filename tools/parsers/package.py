@@ -59,6 +59,15 @@ def opened(data: bytes, program: str) -> "Iterator[Package]":
         raise Refused("locked", "It is locked with a password. Add a copy without one.") from error
 
 
+def listed(data: bytes) -> list[str]:
+    """Return the names of the parts of an archive; none, if it is broken."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return archive.namelist()
+    except _BROKEN:
+        return []
+
+
 def _remedy(program: str) -> str:
     return f"Get an intact copy, or open it in {program} and save it again, and add that."
 
