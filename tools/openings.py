@@ -255,7 +255,7 @@ def _with_roles(text: str) -> list[Party]:
 def _parties_after(text: str, start: int) -> list[Party]:
     body = _BODY.search(text, start)
     end = min(body.start() if body else len(text), start + 1800)
-    sentence = sentence_at(text, start)
+    sentence = sentence_at(text[:end], start)
     stop = min(end, sentence.end) if sentence else end
     found = list(_called(text, start, stop))
     if len(found) < 2:
