@@ -10,8 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import botocore.session
 
 from storage.aws.clients import Clients
 from storage.aws.names import Names
@@ -20,6 +23,10 @@ from storage.ports import BUCKETS, LOG_GROUPS, TABLES
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 SERVER = Path(__file__).parent / "aws_server.py"
+
+# What describes a service is megabytes of JSON, that each boto3 session reads for itself: here all
+# sessions of a process share it.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 import os
 import socket
+import sys
 import zlib
 from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from storage.backend import Backend, open_aws, open_embedded
 from storage.workspace import Workspace
 from tests.aws import Aws, start
+from tests.lent import Lent, lasting
+from tools.library import Library
 
 HERE = Path(__file__).parent
 
@@ -28,6 +32,19 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def children_are_lent(monkeypatch: pytest.MonkeyPatch, lasting_children: None) -> None:
+    """The desks of a process read files with the same children."""
+    if resources := sys.modules.get("graph.resources"):
+        monkeypatch.setattr(resources, "Library", partial(Library, sandbox=Lent))
+
+
+@pytest.fixture(scope="session")
+def lasting_children() -> Iterator[None]:
+    yield
+    lasting().close()
 
 
 @pytest.hookimpl(tryfirst=True)
