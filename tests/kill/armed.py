@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from tests.children import print_to
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -25,9 +27,7 @@ class Moment:
 def run_cli(argv: list[str], environment: dict[str, str], moment: Moment, log: str) -> None:
     """Run the command line in this process, armed."""
     os.environ |= environment
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    print_to(log)
     sys.argv = ["affidavit", *argv]
     if moment.node:
         _arm_node(moment)

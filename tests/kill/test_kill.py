@@ -5,7 +5,6 @@ on: the answer is that of an undisturbed run, and no document, deliverable, effe
 doubled or missing. Kills around every storage and model call are in `test_by_force.py`.
 """
 
-import multiprocessing
 import os
 import signal
 import time
@@ -21,6 +20,7 @@ import pytest
 from graph import Orchestrator
 from storage.records import Answer, Run
 from tests.aws import Aws
+from tests.children import children
 from tests.graph.conftest import LEASE, SUPPLY
 from tests.kill.armed import Moment, run_cli
 
@@ -28,10 +28,6 @@ QUESTION = "On what notice may the Tenant terminate the lease early?"
 MEMO = "Write a memo on the notice for early termination of the lease and publish it."
 STATUS = "List the objects in the bucket deliverables"
 PATIENCE = 60.0
-
-# Children are forked from a server that has everything imported: real processes, quickly there.
-_children = multiprocessing.get_context("forkserver")
-_children.set_forkserver_preload(["graph", "scripts.cli", "tests.kill.armed"])
 
 
 @dataclass
@@ -57,7 +53,7 @@ class Home:
 
     def start(self, *argv: str, moment: Moment | None = None) -> Any:
         given = (list(argv), self.environment, moment or Moment(), self.log)
-        child = _children.Process(target=run_cli, args=given)
+        child = children.Process(target=run_cli, args=given)
         child.start()
         return child
 

@@ -7,13 +7,14 @@ may ask anything of another machine, whatever the documents hold.
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from subprocess import STDOUT, Popen
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +23,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from graph import Orchestrator
 from scripts.serving import page_command, worker_command
 from storage.records import Answer, Budget, Citation, Claim, Run
+from tests import children
 
 from .conftest import NOTES
 
@@ -66,18 +68,25 @@ def page() -> Iterator[Page]:
 @contextmanager
 def process(command: list[str], log: Path) -> Iterator[None]:
     """Run a command until the block ends; it must take its children along."""
-    with log.open("ab") as out:
-        started = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    started = children.start(command, log)
+    with _watched(started, log):
+        yield
+    started.close()
+
+
+@contextmanager
+def _watched(started: BaseProcess | Popen[bytes], log: Path) -> Iterator[None]:
+    assert started.pid
     try:
         yield
     finally:
         family = _descendants(started.pid)
         started.terminate()
-        started.wait(30)
+        started.wait(30) if isinstance(started, Popen) else started.join(30)
         until = time.monotonic() + 10
         while (left := [pid for pid in family if _alive(pid)]) and time.monotonic() < until:
             time.sleep(0.05)
-    assert not left, f"{command} left {left} behind; see {log.read_text()}"
+    assert not left, f"{started} left {left} behind; see {log.read_text()}"
 
 
 def _descendants(pid: int) -> list[int]:
@@ -119,9 +128,11 @@ def _wait_for(port: int) -> str:
 @pytest.fixture
 def up(home: Path) -> Iterator[str]:
     """`affidavit up`: the page and a worker."""
-    port = _free_port()
+    port, log = _free_port(), home / "up.log"
     command = [sys.executable, "-m", "scripts.cli", "up", "--port", str(port)]
-    with process(command, home / "up.log"):
+    with log.open("ab") as out:
+        started = Popen(command, stdout=out, stderr=STDOUT)
+    with _watched(started, log):
         yield _wait_for(port)
 
 
@@ -131,6 +142,13 @@ def page_alone(home: Path) -> Iterator[str]:
     port = _free_port()
     with process(page_command(port), home / "page.log"):
         yield _wait_for(port)
+
+
+@pytest.fixture
+def page_and_worker(home: Path, page_alone: str) -> Iterator[str]:
+    """What `affidavit up` starts, but sooner."""
+    with process(worker_command(), home / "worker.log"):
+        yield page_alone
 
 
 def ask(page: Page, question: str) -> None:
@@ -175,9 +193,9 @@ def test_upload_ask_read_the_page_and_give_an_opinion(
 
 @pytest.mark.usefixtures("lease")
 def test_a_memo_is_published_once_however_often_one_clicks(
-    page: Page, up: str, desk: Orchestrator, given: SimpleNamespace
+    page: Page, page_and_worker: str, desk: Orchestrator, given: SimpleNamespace
 ) -> None:
-    page.goto(up)
+    page.goto(page_and_worker)
     ask(page, given.memo)
     says(page, "You decide as")
     says(page, "## Sources")
@@ -194,8 +212,10 @@ def test_a_memo_is_published_once_however_often_one_clicks(
 
 
 @pytest.mark.usefixtures("lease")
-def test_a_memo_is_rejected_with_a_reason(page: Page, up: str, given: SimpleNamespace) -> None:
-    page.goto(up)
+def test_a_memo_is_rejected_with_a_reason(
+    page: Page, page_and_worker: str, given: SimpleNamespace
+) -> None:
+    page.goto(page_and_worker)
     ask(page, given.memo)
     says(page, "You decide as")
     page.get_by_text("Reject …").click()
@@ -221,11 +241,11 @@ def test_a_reload_in_the_middle_of_a_run_loses_nothing(
 
 @pytest.mark.usefixtures("lease")
 def test_the_runs_page_shows_the_record_verifies_it_and_resumes(
-    page: Page, up: str, desk: Orchestrator, given: SimpleNamespace
+    page: Page, page_and_worker: str, desk: Orchestrator, given: SimpleNamespace
 ) -> None:
     asks = desk.invoke(given.memo)
     done = desk.invoke(given.question)
-    page.goto(f"{up}/runs")
+    page.goto(f"{page_and_worker}/runs")
     cells = page.get_by_test_id("stDataFrame").locator("td")
     expect(cells.filter(has_text=done.id)).to_have_count(1)
     expect(cells.filter(has_text=asks.id)).to_have_count(1)
@@ -236,7 +256,7 @@ def test_the_runs_page_shows_the_record_verifies_it_and_resumes(
     page.get_by_role("button", name="Verify").click()
     says(page, "each as it was recorded.")
 
-    page.goto(f"{up}/runs?run={asks.id}")
+    page.goto(f"{page_and_worker}/runs?run={asks.id}")
     page.get_by_role("button", name="Approve", exact=True).click()
     says(page, "Published memo-")
     page.get_by_role("button", name="Open the conversation").click()
@@ -264,11 +284,11 @@ def test_two_things_are_approved_together_and_once(
 
 @pytest.mark.usefixtures("lease")
 def test_a_budget_is_extended_by_numbers(
-    page: Page, up: str, desk: Orchestrator, given: SimpleNamespace
+    page: Page, page_and_worker: str, desk: Orchestrator, given: SimpleNamespace
 ) -> None:
     budget = Budget(steps=2, tokens=1_000_000, dollars=5)
     run = desk.runs.submit(given.question, budget=budget)
-    page.goto(f"{up}/?thread={run.thread_id}")
+    page.goto(f"{page_and_worker}/?thread={run.thread_id}")
     says(page, "The run would pass its budget of 2 steps.")
     expect(page.locator(".aff-table tr").nth(1)).to_have_text("Steps224")
     page.get_by_text("Change it, then approve …").click()
