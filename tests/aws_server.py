@@ -11,9 +11,10 @@ dispatched one at a time. `POST /forget` deletes what is stored and keeps what i
 `POST /forget?P` only where P is in the name.
 
 One thing that moto passes over is done here, because the set-up relies on it: S3 refuses whoever
-names another owner of a bucket than it has. And one is done for the sake of time: for each action
-of a transaction moto copies a whole table deeply, to be able to go back; items are replaced and
-never changed, so that copying who has which item is enough.
+names another owner of a bucket than it has. The rest is for the sake of time. For each action of a
+transaction moto copies a whole table deeply, to be able to go back; items are replaced and never
+changed, so that copying who has which item is enough. And for each request it finds out anew which
+services, methods and names of members there are.
 """
 
 import copy
@@ -24,10 +25,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
+from moto import backends
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.core import responses
+from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
 from moto.logs.models import logs_backends
@@ -143,9 +147,33 @@ def as_it_is(table: Table, _: dict[int, Any]) -> Table:
     return kept
 
 
+_names_anew = XFormedAttributePicker.get_possible_keys
+
+
+def names_of_member(
+    picker: XFormedAttributePicker, context: AttributePickerContext
+) -> Iterable[str]:
+    """Return under which names moto looks for a member; those of a dictionary are all alike."""
+    if type(context.obj) is not dict or context.shape is None:
+        return _names_anew(picker, context)
+    known = vars(context.shape).setdefault("names_of_member", {})
+    if context.key not in known:
+        known[context.key] = [*dict.fromkeys(_names_anew(picker, context))]
+    return known[context.key]  # type: ignore[no-any-return]
+
+
+def make_haste() -> None:
+    """Have moto do once what it does for each request, and copy no more than it needs."""
+    Table.__deepcopy__ = as_it_is  # type: ignore[attr-defined]
+    services = [*backends.list_of_moto_modules()]
+    backends.list_of_moto_modules = lambda: services
+    responses.method_names_from_class = cache(responses.method_names_from_class)
+    XFormedAttributePicker.get_possible_keys = names_of_member  # type: ignore[method-assign]
+
+
 def main() -> None:
     """Serve until standard input ends."""
-    Table.__deepcopy__ = as_it_is  # type: ignore[attr-defined]
+    make_haste()
     application = OneAtATime(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
