@@ -43,8 +43,9 @@ def children_are_lent(monkeypatch: pytest.MonkeyPatch, lasting_children: None) -
 
 @pytest.fixture(scope="session")
 def lasting_children() -> Iterator[None]:
+    children = lasting()
     yield
-    lasting().close()
+    children.close()
 
 
 @pytest.hookimpl(tryfirst=True)
