@@ -25,12 +25,11 @@ from storage.records import (
 from storage.sources import Source, sources
 from storage.verification import verify_run
 from tools.adding import Added
-from tools.cell_values import value_of
+from tools.cell_values import given_value
 from tools.locators import locator
 from tools.parsers.drawing import SCALE, Picture
 from tools.policy import guarded
 from tools.profiles import Wanted
-from tools.table_files import shown as table_text
 from tools.versions import version_told
 
 
@@ -298,20 +297,14 @@ class FeedbackNotes:
             raise NotFound(f"The table has no field {field!r}; its fields are {names}.")
         if document_id not in {row.document_id for row in run.table.rows}:
             raise NotFound(f"The table has no row for the document {document_id!r}.")
-        if value is not None:
-            value = value_of(column, _texts(value))
-        cell = document_id, field
+        said = given_value(column, value)
         return self._resources.feedback.correct(
-            run_id, cell, value, comment, self._resources.identity
+            run_id, (document_id, field), said, comment, self._resources.identity
         )
 
     def corrections(self, run_id: str) -> Sequence[Correction]:
         """Return the corrections of the cells of a run's table, oldest first."""
         return self._resources.feedback.corrections(run_id)
-
-
-def _texts(value: CellValue) -> list[str]:
-    return value if isinstance(value, list) else [table_text(value)]
 
 
 class Operations:

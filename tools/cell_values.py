@@ -5,6 +5,7 @@ has it, a number, a name without the white space of the page), or is refused. Th
 in the quotes, by program: a date or a number has to stand there, in whatever spelling; a text has
 to stand there word for word. What a program cannot decide, a reviewer does.
 
+What a person gives for a cell, a correction, has to be the value itself, and nothing beside it.
 Everything is pure, and the spellings are those of English business writing (`tools/values.py`).
 """
 
@@ -14,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from storage.errors import InvalidInput
-from storage.records import CellValue, Column
+from storage.records import CellValue, Column, ColumnKind
+from tools.openings import DATE
 from tools.values import dates
 
 MOST_ENTRIES: Final = 50
@@ -45,6 +47,14 @@ _SHORT_SCALE: Final = re.compile(r" ?(k|m|mm|mn|b|bn)\b", re.IGNORECASE)
 _CURRENCY: Final = re.compile(r"[$€£¥] ?$")
 _SCALE_ASKED: Final = re.compile(r"(?:hundred|thousand|million|billion)s?(?![a-z])", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]+")
+_HOLDS: Final[dict[ColumnKind, str]] = {
+    "string": "texts (string), as Ohio",
+    "date": "full dates (date), as 2024-03-01",
+    "number": "numbers in figures (number), as 1250.5",
+    "integer": "whole numbers in figures (integer), as 60",
+    "boolean": "true or false (boolean), as true",
+    "strings": 'lists of texts (array of strings), as ["Acme Inc.", "Bolt LLC"]',
+}
 _YES: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -72,6 +82,57 @@ def value_of(column: Column, texts: Sequence[str]) -> CellValue:
         case "number" | "integer":
             return _number_of(text, whole=column.kind == "integer")
     return _option(text, column.options) if column.options else text
+
+
+def given_value(column: Column, value: CellValue) -> CellValue:
+    """Return the value that a person gives for a cell, as its column has it; None stays None.
+
+    It is of the column's type, or a text that is such a value and nothing beside it: "60" and
+    "1,250.5", and neither "sixty" nor "60 days", whose number a model's reply may well mean.
+
+    Raises:
+        InvalidInput: it is not; the message names the column's type, with an example.
+    """
+    if value is None:
+        return None
+    try:
+        if not _is_given(column, value):
+            raise InvalidInput("it is of another type.")
+        if isinstance(value, float) and column.kind == "number":
+            return _whole(value)
+        return value_of(column, value if isinstance(value, list) else [_text(value)])
+    except InvalidInput:
+        holds = _HOLDS[column.kind]
+        if column.options:
+            holds = f"one of {', '.join(column.options)}"
+        raise InvalidInput(
+            f"{_text(value)[:80]!r} is no value of the column {column.name!r}, which holds {holds}."
+        ) from None
+
+
+def _is_given(column: Column, value: CellValue) -> bool:
+    """Say whether a value is of a column's type, or a text that may be one from end to end."""
+    match column.kind:
+        case "strings":
+            return isinstance(value, list) and all(isinstance(each, str) for each in value)
+        case "boolean":
+            return isinstance(value, bool | str)
+        case "number" | "integer":
+            if isinstance(value, str):
+                return bool(_NUMBER.fullmatch(value.strip()))
+            # No infinity is within the bound, and what is no number is not either.
+            return isinstance(value, int | float) and _is_number(value)
+        case "date":
+            return bool(DATE.fullmatch(_text(value).strip()))
+    return isinstance(value, str)
+
+
+def _is_number(value: float) -> bool:
+    return not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def _text(value: CellValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def says(column: Column, value: CellValue, quotes: Sequence[str]) -> bool | None:

@@ -96,7 +96,10 @@ def test_a_correction_is_kept_beside_the_cell(told: Cli) -> None:
     assert read(correct("parties", "Harbor Row LLC; Quill"))["value"] == ["Harbor Row LLC", "Quill"]
     assert read(correct("agreement_date", ""))["value"] is None
     assert read(correct("governing_law", "Utah"))["value"] == "Utah"
-    assert "not one full date" in read(correct("agreement_date", "soon", code=1))["error"]
+    assert (
+        "full dates (date), as 2024-03-01"
+        in read(correct("agreement_date", "soon", code=1))["error"]
+    )
     assert "no field 'rent'" in read(correct("rent", "1", code=1))["error"]
     told("feedback", run, "--cell", document, "--value", "x", code=2)
     told("feedback", run, "--cell", f"{document}:parties", code=2)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from storage.errors import InvalidInput
 from storage.records import Column
-from tools.cell_values import iso_dates, numbers, says, value_of
+from tools.cell_values import given_value, iso_dates, numbers, says, value_of
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,52 @@ def test_a_program_finds_a_value_in_its_quote(
     of: Column, value: Any, quote: str, said: bool | None
 ) -> None:
     assert says(of, value, [quote]) is said
+
+
+@pytest.mark.parametrize(
+    ("of", "given", "kept"),
+    [
+        (column("integer"), "60", 60),
+        (column("integer"), 60.0, 60),
+        (column("number"), "4,200.50", 4200.5),
+        (column("number"), 1e-9, 1e-9),
+        (column("boolean"), False, False),
+        (column("boolean"), "yes", True),
+        (column("date"), "1 March 2024", "2024-03-01"),
+        (column("string", "EUR", "USD"), "eur", "EUR"),
+        (column("strings"), ["Acme", "Bolt"], ["Acme", "Bolt"]),
+        (column("integer"), None, None),  # the document does not say
+    ],
+)
+def test_what_a_person_gives_is_kept_as_its_column_has_it(
+    of: Column, given: Any, kept: Any
+) -> None:
+    found = given_value(of, given)
+    assert found == kept
+    assert type(found) is type(kept)
+
+
+@pytest.mark.parametrize(
+    ("of", "given", "holds"),
+    [
+        (column("integer"), "sixty", r"'sixty' .*'x'.*integer\), as 60"),
+        (column("integer"), "60 days", "integer"),
+        (column("integer"), 60.5, "integer"),
+        (column("integer"), True, "integer"),
+        (column("number"), "about 5", "number"),
+        (column("number"), float("nan"), "number"),
+        (column("number"), float("inf"), "number"),
+        (column("boolean"), 1, "boolean"),
+        (column("date"), "from 2024-03-01 on", "date.*2024-03-01"),
+        (column("string"), 5, "string"),
+        (column("string"), "", "string"),
+        (column("string", "EUR"), "GBP", "one of EUR"),
+        (column("strings"), "Acme", "array of strings"),
+        (column("strings"), [1], "array of strings"),
+    ],
+)
+def test_what_is_of_another_type_is_refused_with_the_type_and_an_example(
+    of: Column, given: Any, holds: str
+) -> None:
+    with pytest.raises(InvalidInput, match=holds):
+        given_value(of, given)

@@ -48,7 +48,7 @@ def test_a_cell_is_corrected_beside_what_was_extracted(
     pages.press(at, "Keep the correction")
     assert desk.feedback.corrections(run.id) == []
     at = pages.press(at, "Open the cell")
-    assert "neither true nor false" in pages.text(at)
+    assert "true or false (boolean)" in pages.text(at)
     at.text_input[0].set_value("yes")
     at.text_input[1].set_value("See section 9.")
     at = pages.press(at, "Keep the correction")
