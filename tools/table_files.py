@@ -2,8 +2,9 @@
 
 What stands in a cell was written by strangers, and spreadsheets run texts that look like formulas:
 in CSV such a text gets an apostrophe in front, in XLSX it is stored as text. So does what stands
-behind a semicolon, where spreadsheets of half of the world begin another cell. A correction stands
-beside what was extracted, and never in its place. Workbooks are made in `tools/table_workbook.py`.
+behind a semicolon, where spreadsheets of half of the world begin another cell. CSV is UTF-8 with no
+mark at the beginning, which programs take for a part of the first name. A correction stands beside
+what was extracted, and never in its place. Workbooks are made in `tools/table_workbook.py`.
 """
 
 import csv
@@ -98,8 +99,7 @@ def _csv(table: Extraction, corrections: Sequence[Correction]) -> bytes:
             if column.name in corrected:
                 line.append(corrected_to(said.get((row.document_id, column.name))))
         write.writerow(map(_harmless, line))
-    # With a mark at the beginning, spreadsheets read it as UTF-8.
-    return out.getvalue().encode("utf-8-sig")
+    return out.getvalue().encode()
 
 
 def plain(value: CellValue) -> float | str:

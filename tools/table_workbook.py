@@ -1,7 +1,8 @@
 """A table as a workbook (XLSX): a sheet of values, each with its state, and a sheet of citations.
 
 A state is a word and a colour. A cell links to its citations, and has them in its comment; a column
-in which people corrected a cell is followed by one of what they say.
+in which people corrected a cell is followed by one of what they say. Numbers, dates and booleans
+are cells of these types, so that they can be sorted, filtered and counted with.
 """
 
 import io
@@ -20,7 +21,15 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.worksheet import Worksheet
 
-from storage.records import Cell, CellState, Citation, Column, Correction, Extraction
+from storage.records import (
+    Cell,
+    CellState,
+    CellValue,
+    Citation,
+    Column,
+    Correction,
+    Extraction,
+)
 from tools.table_files import FORMULA, STATES, corrected_to, distinct, last_of, plain
 
 Field = Free | MergedCell
@@ -91,7 +100,7 @@ def _fill_in(
     _put(state, STATES[cell.state])
     state.fill = _fill(cell)
     if correction:
-        _put(more[0], corrected_to(correction))
+        _typed(more[0], column, correction.value, corrected_to(correction))
         more[0].font = Font(italic=True, color=_CORRECTED)
 
 
@@ -158,11 +167,7 @@ def _link(line: int, *cells: Field) -> None:
 
 def _cell(at: Field, column: Column, cell: Cell, correction: Correction | None) -> None:
     """Fill in a cell, with its quotes and what a person says in its comment."""
-    if column.kind == "date" and isinstance(cell.value, str) and cell.value >= _FIRST_DAY:
-        at.value = date.fromisoformat(cell.value)
-        at.number_format = "yyyy-mm-dd"
-    else:
-        _put(at, plain(cell.value))
+    _typed(at, column, cell.value, plain(cell.value))
     at.fill = _fill(cell)
     notes = [cell.note] if cell.note else []
     notes += [f"{c.place}: “{' '.join(c.quote.split())}”" for c in cell.citations]
@@ -178,11 +183,23 @@ def _cell(at: Field, column: Column, cell: Cell, correction: Correction | None) 
 
 def _cite(sheet: Worksheet, number: int, column: Column, cell: Cell, citation: Citation) -> None:
     line = [
-        *(citation.document, column.name, plain(cell.value), STATES[cell.state], citation.place),
+        *(citation.document, column.name, "", STATES[cell.state], citation.place),
         *(citation.quote, citation.page, citation.start, citation.end, citation.sha256),
     ]
     for place, value in enumerate(line, 1):
         _put(sheet.cell(number, place), value)
+    _typed(sheet.cell(number, _CITED.index("Value") + 1), column, cell.value, plain(cell.value))
+
+
+def _typed(at: Field, column: Column, value: CellValue, said: float | str) -> None:
+    """Store a value as a cell of its type where workbooks have it, and else as it is said."""
+    if isinstance(value, bool):
+        at.value = value
+    elif column.kind == "date" and isinstance(value, str) and value >= _FIRST_DAY:
+        at.value = date.fromisoformat(value)
+        at.number_format = "yyyy-mm-dd"
+    else:
+        _put(at, said)
 
 
 def _put(at: Field, value: float | str) -> None:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 Out = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Write the table here instead: by its ending .json, .csv or .xlsx."
+        metavar="FILE",
+        help="Write the table here instead: by its ending .json, .csv (UTF-8, for programs) or "
+        ".xlsx (for Excel).",
     ),
 ]
 
@@ -227,7 +229,9 @@ def feedback(
     ] = "",
     value: Annotated[
         str | None,
-        typer.Option(help="What it should have held: of a list a;b, of nothing an empty text."),
+        typer.Option(
+            help="What it should have held, of its type: of a list a;b, of nothing an empty text."
+        ),
     ] = None,
     workspace: Workspace = "",
     as_json: Json = False,

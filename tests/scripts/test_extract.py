@@ -47,7 +47,7 @@ def test_files_are_added_and_become_rows(told: Cli, tmp_path: Path) -> None:
     assert page["text"][cited["start"] : cited["end"]] == cited["quote"]
     assert supply["cells"]["agreement_date"]["state"] == "not_in_document"
     assert (empty["status"], empty["cells"]["parties"]["state"]) == ("damaged", "uncertain")
-    with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["governing_law"] for row in rows] == ["Ohio", "Bavaria", ""]
 

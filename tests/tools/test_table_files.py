@@ -66,7 +66,7 @@ FIXED = Correction(
 
 
 def rows_of(table: Extraction, *corrections: Correction) -> list[dict[str, str]]:
-    text = table_file("csv", table, corrections).decode("utf-8-sig")
+    text = table_file("csv", table, corrections).decode("utf-8")
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -96,7 +96,7 @@ def test_no_text_is_a_formula(text: str) -> None:
     cell = Cell(value=text, state="found", citations=[LAW.model_copy(update={"quote": text})])
     row = Row(document_id="d-1", document=text, status="ready", cells={"=x": cell})
     table = Extraction(columns=[Column(name="=x")], rows=[row])
-    for line in csv.reader(io.StringIO(table_file("csv", table).decode("utf-8-sig"))):
+    for line in csv.reader(io.StringIO(table_file("csv", table).decode("utf-8"))):
         assert not any(field.lstrip().startswith(("=", "+", "-", "@", "\t")) for field in line)
     book = load_workbook(io.BytesIO(table_file("xlsx", table)))
     for sheet in book:
@@ -110,7 +110,7 @@ def test_nor_is_it_where_a_semicolon_begins_a_cell(text: str) -> None:
     cell = Cell(value=text, state="found", citations=[LAW.model_copy(update={"quote": text})])
     row = Row(document_id="d-1", document=text, status="ready", cells={"x": cell})
     file = table_file("csv", Extraction(columns=[Column(name="x")], rows=[row]))
-    for line in csv.reader(io.StringIO(file.decode("utf-8-sig")), delimiter=";"):
+    for line in csv.reader(io.StringIO(file.decode("utf-8")), delimiter=";"):
         assert not any(field.lstrip().startswith(("=", "+", "-", "@")) for field in line)
     assert rows_of(TABLE)[0]["parties"] == "Acme; Bolt"
 
@@ -132,6 +132,26 @@ def test_a_workbook_shows_states_in_words_and_colours_and_leads_to_the_quotes() 
         "the laws\nof Ohio",
     ]
     assert values["B3"].value == "locked: It has a password."
+
+
+def test_values_are_cells_of_their_types_in_a_workbook() -> None:
+    fixes = [("renews", False), ("made", "2025-01-02"), ("rent", 10), ("law", None)]
+    said = [FIXED.model_copy(update={"field": field, "value": value}) for field, value in fixes]
+    book = load_workbook(io.BytesIO(table_file("xlsx", TABLE, said)))
+    heads = [each.value for each in book["Table"][1]]
+    held = dict(zip(heads, book["Table"][2], strict=True))
+    assert [held[name].data_type for name in ("law", "made", "rent", "renews")] == [*"sdnb"]
+    assert (held["rent"].value, held["renews"].value) == (-4200.5, True)
+    assert held["renews (corrected)"].value is False
+    assert held["made (corrected)"].value == datetime(2025, 1, 2)
+    assert held["rent (corrected)"].value == 10
+    assert held["law (corrected)"].value == "not in document"
+    cited = {row[1].value: row[2] for row in book["Citations"].iter_rows(2)}
+    assert (cited["renews"].data_type, cited["made"].data_type) == ("b", "d")
+
+
+def test_the_first_name_of_a_csv_file_is_the_first_name() -> None:
+    assert table_file("csv", TABLE).startswith(b"document_id,")
 
 
 def test_a_cell_without_a_value_is_empty_and_leads_to_its_quote() -> None:
