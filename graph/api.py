@@ -216,8 +216,9 @@ class Documents:
     ) -> "Sequence[Passage]":
         """Return what the librarian would find for a question, best first.
 
-        The passages of the documents that the question names come first. `documents` are ids to
-        look in; `kind`, `party` and `dated` limit them as in `list`.
+        The passages of the documents that the question names come first: a score compares passages
+        of one document, and no documents. `documents` are ids to look in; `kind`, `party` and
+        `dated` limit them as in `list`.
 
         Raises:
             NotFound: there is no such document in this workspace.

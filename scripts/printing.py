@@ -289,7 +289,7 @@ def checkpoints(found: Iterable[dict[str, Any]]) -> None:
 
 
 def passages(found: Iterable[Passage]) -> None:
-    """Print what a search found."""
+    """Print what a search found, in its order; scores say nothing about documents' order."""
     found = list(found)
     if not found:
         err.print("Nothing was found.")
@@ -297,8 +297,7 @@ def passages(found: Iterable[Passage]) -> None:
         text = " ".join(passage.text.split())
         out.print(
             f"[cyan]{escape(passage.document)}[/cyan], {escape(passage.locator)} "
-            f"[dim]({passage.document_id}, {passage.start}:{passage.end}, "
-            f"score {passage.score:.2f})[/dim]\n{escape(text)}\n"
+            f"[dim]({passage.document_id}, {passage.start}:{passage.end})[/dim]\n{escape(text)}\n"
         )
 
 

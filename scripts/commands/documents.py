@@ -139,6 +139,7 @@ def search(
 
     The documents that the question names come first, by what their cards say (`affidavit card`),
     then those whose passages fit best; of each its best passages, with their START:END on the page.
+    The scores that --json has compare passages of one document, and no documents.
     """
     from scripts import printing
 
