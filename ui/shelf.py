@@ -4,7 +4,7 @@ A document is shown as it is: one that could not be read says so, and why.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import streamlit as st
@@ -19,6 +19,8 @@ from ui.markup import Safe, show, tag
 _ENTRIES: Final = 300
 _CONVERSATIONS: Final = 12
 _BATCH: Final = "batch"
+_LINE, _CHIP = 44, 28
+"""Characters of a name in the sidebar: on two lines, and among those to be asked about."""
 
 
 def sidebar(desk: Orchestrator, documents: Sequence[Document], turns: Sequence[Run]) -> None:
@@ -42,26 +44,29 @@ def _shelf(desk: Orchestrator, documents: Sequence[Document], turns: Sequence[Ru
     if not documents:
         show(tag("p", "None yet.", cls="aff-quiet"))
         return
-    show(tag("div", *map(_row, reversed(documents)), cls="aff-shelf", tabindex="0", role="list"))
+    names = shortened({document.id: document.name for document in documents}, _LINE)
+    rows = [_row(document, names[document.id]) for document in reversed(documents)]
+    show(tag("div", *rows, cls="aff-shelf", tabindex="0", role="list"))
     with st.expander("Add documents", icon=":material/add:"):
         uploader(desk)
     _limit(documents, turns)
 
 
-def _row(document: Document) -> Safe:
+def _row(document: Document, name: str) -> Safe:
     """Return a document as a line that unfolds into what is known of it."""
     _, kind = words.DOCUMENT[document.status]
-    facts = [tag("p", document.reason)] if document.reason else []
+    facts = [tag("p", document.name)] if name != document.name else []
+    facts += [tag("p", document.reason)] if document.reason else []
     added = f"Added {parts.when(document.added_at)} by {document.added_by}"
     facts.append(tag("p", f"{added}, {document.size:,} bytes", cls="aff-quiet"))
     facts.append(tag("p", tag("code", f"sha256 {document.sha256[:16]}"), title=document.sha256))
     state = tag("span", words.about(document), cls=f"aff-state aff-{kind}")
-    name = tag("span", document.name, cls="aff-name", title=document.name)
-    return tag("details", tag("summary", name, state), *facts, role="listitem")
+    line = tag("span", name, cls="aff-name", title=document.name)
+    return tag("details", tag("summary", line, state), *facts, role="listitem")
 
 
 def _limit(documents: Sequence[Document], turns: Sequence[Run]) -> None:
-    labels = distinct([document for document in documents if document.pages])
+    labels = shortened(distinct([each for each in documents if each.pages]), _CHIP)
     last = [each for each in turns[-1].documents if each in labels] if turns else []
     st.multiselect(
         "Ask about",
@@ -77,6 +82,13 @@ def distinct(documents: Sequence[Document]) -> dict[str, str]:
     """Return documents by name; those of the same name with a part of their hash behind it."""
     often = Counter(document.name for document in documents)
     return {d.id: d.name if often[d.name] == 1 else f"{d.name} ({d.sha256[:8]})" for d in documents}
+
+
+def shortened(names: Mapping[str, str], most: int) -> dict[str, str]:
+    """Return names with both ends, and whole where several would then look the same."""
+    short = {key: words.middle(name, most) for key, name in names.items()}
+    often = Counter(short.values())
+    return {key: name if often[name] == 1 else names[key] for key, name in short.items()}
 
 
 def uploader(desk: Orchestrator) -> None:

@@ -99,6 +99,14 @@ def count(number: Any, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def middle(text: str, most: int) -> str:
+    """Return a text of at most so many characters: of a longer one both ends."""
+    if len(text) <= most:
+        return text
+    tail = most // 2
+    return f"{text[: most - tail - 1].rstrip()}…{text[-tail:].lstrip()}"
+
+
 def agent(node: str) -> str:
     """Return the name of an agent."""
     return AGENTS.get(node, node.capitalize() if node else "Record")

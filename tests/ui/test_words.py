@@ -9,7 +9,7 @@ from storage.records import Answer, Claim, Document
 from ui.answers import pieces
 from ui.live import Step, steps
 from ui.markup import Safe, tag
-from ui.shelf import conversations, distinct
+from ui.shelf import conversations, distinct, shortened
 from ui.words import amount, what
 
 
@@ -126,6 +126,14 @@ def test_documents_of_one_name_can_be_told_apart() -> None:
         [named("a.txt", "1" * 64), named("a.txt", "2" * 64), named("b.txt", "3" * 64)]
     )
     assert list(labels.values()) == ["a.txt (11111111)", "a.txt (22222222)", "b.txt"]
+
+
+def test_long_names_show_both_ends_and_are_whole_where_these_are_alike() -> None:
+    base = "Master Services Agreement of Harbor Row and Quill"
+    named = [f"{base} 2019.pdf", f"{base} 2020.pdf", f"{base}, first draft of {base} 2020.pdf"]
+    short = shortened(dict(zip("abc", named, strict=True)), 28)
+    assert short == {"a": "Master Servic…Quill 2019.pdf", "b": named[1], "c": named[2]}
+    assert shortened({"a": "short.pdf"}, 28) == {"a": "short.pdf"}
 
 
 def test_a_conversation_is_named_by_its_first_question() -> None:
