@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,10 @@ def serve(port: int, workspace: str) -> int:
         environment["AFFIDAVIT_WORKSPACE"] = workspace
     commands = [worker_command(), page_command(port)]
     children = [subprocess.Popen(command, env=environment) for command in commands]
-    print(f"Affidavit is at http://127.0.0.1:{port} (Ctrl-C stops it).", file=sys.stderr)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        if _answers(port, children):
+            print(f"Affidavit is at http://127.0.0.1:{port} (Ctrl-C stops it).", file=sys.stderr)
         while all(child.poll() is None for child in children):
             time.sleep(0.5)
     except KeyboardInterrupt:
@@ -68,6 +70,17 @@ def _free(port: int) -> None:
             raise InvalidInput(f"{why}: choose another one with --port.") from error
 
 
+def _answers(port: int, children: Sequence["subprocess.Popen[bytes]"]) -> bool:
+    """Wait until the page can be opened; false if a child has ended before that."""
+    while all(child.poll() is None for child in children):
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.1)
+    return False
+
+
 def worker_command() -> list[str]:
     """Return the command that runs a worker."""
     return [sys.executable, "-m", "scripts.cli", "worker"]
@@ -83,6 +96,8 @@ def page_command(port: int) -> list[str]:
         *("--server.address", "127.0.0.1", "--server.port", str(port)),
         *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
         *("--server.fileWatcherType", "none", "--client.toolbarMode", "viewer"),
+        # What there is to say is said by `serve`.
+        *("--logger.hideWelcomeMessage", "true", "--logger.level", "warning"),
     ]
 
 

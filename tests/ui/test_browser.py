@@ -167,6 +167,8 @@ def test_upload_ask_read_the_page_and_give_an_opinion(
     file.write_text("Preface.\n\n" * 60 + given.lease + "\n\nAnnex." * 60)
     page.goto(up)
     says(page, "Add a document to begin")
+    told = (home / "up.log").read_text()
+    assert told.count("http") == told.count(f"Affidavit is at {up} ") == 1
     page.set_input_files("input[type=file]", file)
     says(page, "Ready to be asked about")
 
