@@ -3,23 +3,25 @@
 A state is a word and a colour. A cell links to its citations, and has them in its comment; a column
 in which people corrected a cell is followed by one of what they say. Numbers, dates and booleans
 are cells of these types, so that they can be sorted, filtered and counted with.
+
+The largest table has 200,000 cells. Rows are written one by one and none is held; of what a
+workbook holds to its end, links and comments, there are so many at most.
 """
 
 import io
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Final
 
 from openpyxl import Workbook
-from openpyxl.cell import Cell as Free
-from openpyxl.cell import MergedCell
+from openpyxl.cell import Cell as Field
+from openpyxl.cell import WriteOnlyCell
 from openpyxl.comments import Comment
-from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.styles import Alignment, Font, NamedStyle, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.hyperlink import Hyperlink
-from openpyxl.worksheet.worksheet import Worksheet
 
 from storage.records import (
     Cell,
@@ -32,7 +34,6 @@ from storage.records import (
 )
 from tools.table_files import FORMULA, STATES, corrected_to, distinct, last_of, plain
 
-Field = Free | MergedCell
 _FILLS: Final[dict[CellState, str]] = {
     "found": "E3F1E4",
     "not_in_document": "ECECEC",
@@ -46,8 +47,11 @@ https://support.microsoft.com/office/excel-specifications-and-limits-1672b34d-70
 _MOST_ROWS: Final = 1_048_576
 _MOST_LINKS: Final = 65_530
 """Rows of a sheet and links on it, by the same page: with more, Excel calls a file corrupt."""
+_MOST_COMMENTS: Final = 20_000
+"""Comments of a workbook: each takes 7 KB of memory until it is written."""
 _MORE: Final = (
-    "There are more citations than a sheet has rows. A JSON file of the table has them all."
+    "There are more citations or notes than a workbook has room for. A JSON file of the table has "
+    "them all."
 )
 _ESCAPE: Final = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 """What a workbook takes for a character by its code (ST_Xstring; ECMA-376, part 1, 22.9.2.19)."""
@@ -62,6 +66,8 @@ _CITED: Final = (
 _CORRECTED: Final = "9C5700"
 _WIDE, _NARROW, _NAME = 30, 16, 40
 """Widths of a column, in characters."""
+_CITED_WIDTHS: Final = (_NAME, 24, _WIDE, _NARROW, 24, 90, 8, 9, 9, 20)
+_TEXT, _HEAD, _PERSON = "Affidavit text", "Affidavit head", "Affidavit corrected"
 
 
 def workbook(table: Extraction, corrections: Sequence[Correction]) -> bytes:
@@ -69,65 +75,147 @@ def workbook(table: Extraction, corrections: Sequence[Correction]) -> bytes:
     said = last_of(corrections)
     corrected = {field for _, field in said}
     titles = [_titles(column, corrected) for column in table.columns]
-    book = Workbook()
-    book.remove(book.worksheets[0])
-    values, quotes = book.create_sheet("Table"), _Quotes(book.create_sheet(_QUOTES))
-    _heads(values, distinct(["Document", "Status", *chain(*titles)]))
-    for number, row in enumerate(table.rows, 2):
-        _put(values.cell(number, 1), row.document)
-        _put(values.cell(number, 2), f"{row.status}: {row.reason}" if row.reason else row.status)
-        place = 3
-        for column, heads in zip(table.columns, titles, strict=True):
-            cell = row.cells[column.name]
-            fields = [values.cell(number, place + n) for n in range(len(heads))]
-            _fill_in(fields, column, cell, said.get((row.document_id, column.name)))
-            quotes.add(column, cell, fields[:2])
-            place += len(heads)
     widths = (_WIDE, _NARROW, _WIDE)
-    _finish(values, (_NAME, _NARROW, *chain(*(widths[: len(heads)] for heads in titles))))
-    quotes.finish()
+    wide = (_NAME, _NARROW, *chain(*(widths[: len(heads)] for heads in titles)))
+    book = Workbook(write_only=True)
+    for style in _styles():
+        book.add_named_style(style)
+    values = _Sheet(book, "Table", distinct(["Document", "Status", *chain(*titles)]), wide)
+    quotes = _Quotes(book)
+    notes = _Notes(table)
+    for row in table.rows:
+        status = f"{row.status}: {row.reason}" if row.reason else row.status
+        line = [values.field(row.document), values.field(status)]
+        for column, heads in zip(table.columns, titles, strict=True):
+            cell, correction = row.cells[column.name], said.get((row.document_id, column.name))
+            fields = _fields(values, column, cell, correction, len(heads))
+            notes.add(fields[0], cell, correction)
+            quotes.add(column, cell, fields[:2])
+            line += fields
+        values.append(line)
+    values.finish()
+    quotes.finish(is_whole=notes.are_whole)
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
 
 
-def _fill_in(
-    fields: Sequence[Field], column: Column, cell: Cell, correction: Correction | None
-) -> None:
-    """Write a value, its state and, where there is a column for it, what people say."""
-    at, state, *more = fields
-    _cell(at, column, cell, correction)
-    _put(state, STATES[cell.state])
-    state.fill = _fill(cell)
-    if correction:
-        _typed(more[0], column, correction.value, corrected_to(correction))
-        more[0].font = Font(italic=True, color=_CORRECTED)
+def _fields(
+    sheet: "_Sheet", column: Column, cell: Cell, correction: Correction | None, count: int
+) -> list[Field]:
+    """Return a value, its state and, where there is a column for it, what people say."""
+    style = _style(cell)
+    at = sheet.typed(column, cell.value, plain(cell.value), style)
+    fields = [at, sheet.field(STATES[cell.state], style)]
+    if count > len(fields):
+        value = correction.value if correction else None
+        fields.append(sheet.typed(column, value, corrected_to(correction), _PERSON))
+    return fields
 
 
-class _Quotes:
+class _Sheet:
+    """A sheet that is written row by row."""
+
+    def __init__(
+        self, book: Workbook, title: str, heads: Sequence[str], widths: Sequence[int]
+    ) -> None:
+        self._sheet = book.create_sheet(title)
+        self._columns = len(heads)
+        self.rows = 0
+        for place, width in enumerate(widths, 1):
+            self._sheet.column_dimensions[get_column_letter(place)].width = width
+        self._sheet.freeze_panes = "B2"
+        self.append([self.field(head, _HEAD) for head in heads])
+
+    def field(self, value: float | str, style: str = _TEXT) -> Field:
+        """Return a field that holds a number, or a text as it is."""
+        at: Field = WriteOnlyCell(self._sheet)
+        at.style = style  # first: what `_put` says of a text is part of it
+        _put(at, value)
+        return at
+
+    def typed(self, column: Column, value: CellValue, said: float | str, style: str) -> Field:
+        """Return a field of a value's type where workbooks have it, and else of what is said."""
+        if isinstance(value, bool):
+            return self.field(value, style)
+        if column.kind == "date" and isinstance(value, str) and value >= _FIRST_DAY:
+            at = self.field("", style)
+            at.value = date.fromisoformat(value)
+            at.number_format = "yyyy-mm-dd"
+            return at
+        return self.field(said, style)
+
+    def append(self, fields: Iterable[Field]) -> None:
+        """Write a row."""
+        self._sheet.append([*fields])
+        self.rows += 1
+
+    def finish(self) -> None:
+        """Let rows be chosen by what they hold; nothing is written after that."""
+        self._sheet.auto_filter.ref = f"A1:{get_column_letter(self._columns)}{self.rows}"
+
+
+class _Quotes(_Sheet):
     """The sheet of citations, as far as a workbook can hold and link them."""
 
-    def __init__(self, sheet: Worksheet) -> None:
-        self._sheet = sheet
-        self._last = 1  # counted here: the sheet would go through its cells for it
+    def __init__(self, book: Workbook) -> None:
+        super().__init__(book, _QUOTES, _CITED, _CITED_WIDTHS)
         self._links = 0
-        _heads(sheet, _CITED)
+        self._left_out = False
 
     def add(self, column: Column, cell: Cell, fields: Sequence[Field]) -> None:
         """Write the citations of a cell, and link its fields to the first."""
-        room = _MOST_ROWS - 1 - self._last
+        room = _MOST_ROWS - 1 - self.rows
         if cell.citations and room and self._links + len(fields) <= _MOST_LINKS:
-            _link(self._last + 1, *fields)
+            _link(self.rows + 1, *fields)
             self._links += len(fields)
         for citation in cell.citations[:room]:
-            self._last += 1
-            _cite(self._sheet, self._last, column, cell, citation)
+            self.append(self._cited(column, cell, citation))
+        self._left_out |= len(cell.citations) > room
 
-    def finish(self) -> None:
-        """Say in the last row if there are more."""
-        if self._last == _MOST_ROWS - 1:
-            _put(self._sheet.cell(_MOST_ROWS, 1), _MORE)
-        _finish(self._sheet, (_NAME, 24, _WIDE, _NARROW, 24, 90, 8, 9, 9, 20))
+    def _cited(self, column: Column, cell: Cell, citation: Citation) -> Iterable[Field]:
+        yield self.field(citation.document)
+        yield self.field(column.name)
+        yield self.typed(column, cell.value, plain(cell.value), _TEXT)
+        for text in (STATES[cell.state], citation.place, citation.quote):
+            yield self.field(text)
+        for number in (citation.page, citation.start, citation.end):
+            yield self.field(number)
+        yield self.field(citation.sha256)
+
+    def finish(self, *, is_whole: bool = True) -> None:
+        """Say in the last row if there is more, here or in the comments."""
+        if self._left_out or not is_whole:
+            self.append([self.field(_MORE)])
+        super().finish()
+
+
+class _Notes:
+    """The comments of a table's cells, as many as a workbook holds."""
+
+    def __init__(self, table: Extraction) -> None:
+        cells = (cell for row in table.rows for cell in row.cells.values())
+        # Where not all have room, quotes, which are on a sheet of their own, make way.
+        self._quoted = sum(bool(c.note or c.citations) for c in cells) <= _MOST_COMMENTS
+        self._left = _MOST_COMMENTS
+        self.are_whole = True
+
+    def add(self, at: Field, cell: Cell, correction: Correction | None) -> None:
+        """Put into a cell's comment what a person says, why it is uncertain, and its quotes."""
+        lines = [cell.note] if cell.note else []
+        if self._quoted:
+            lines += [f"{c.place}: “{' '.join(c.quote.split())}”" for c in cell.citations]
+        if correction:
+            when = datetime.fromtimestamp(correction.created_at, UTC).date()
+            text = f"Corrected by {correction.created_by}, {when}: {corrected_to(correction)}"
+            lines = [f"{text}. {correction.comment}".strip(), *lines]
+        if lines and not self._left:
+            self.are_whole = False
+        elif lines:
+            self._left -= 1
+            text = _storable("\n".join(lines))
+            text = text if len(text) <= _NOTE_CHARS else f"{text[: _NOTE_CHARS - 1]}…"
+            at.comment = Comment(text, "Affidavit", 160, 360)
 
 
 def _titles(column: Column, corrected: Container[str]) -> tuple[str, ...]:
@@ -135,71 +223,27 @@ def _titles(column: Column, corrected: Container[str]) -> tuple[str, ...]:
     return column.name, f"{column.name} (state)", *more
 
 
-def _fill(cell: Cell) -> PatternFill:
-    return PatternFill("solid", fgColor=_FILLS[cell.state])
+def _style(cell: Cell) -> str:
+    return f"Affidavit {STATES[cell.state]}"
 
 
-def _finish(sheet: Worksheet, widths: Sequence[int]) -> None:
-    """Have a sheet read well: each text from the top of its cell on, and rows to choose from."""
-    for place, width in enumerate(widths, 1):
-        sheet.column_dimensions[get_column_letter(place)].width = width
+def _styles() -> Iterable[NamedStyle]:
+    """Yield the looks of fields: each text from the top of its cell on."""
     from_the_top = Alignment(wrap_text=True, vertical="top")
-    for line in sheet.iter_rows():
-        for at in line:
-            at.alignment = from_the_top
-    sheet.freeze_panes = "B2"
-    sheet.auto_filter.ref = sheet.dimensions
+    person = Font(italic=True, color=_CORRECTED)
+    yield NamedStyle(_TEXT, alignment=from_the_top)
+    yield NamedStyle(_HEAD, alignment=from_the_top, font=Font(bold=True))
+    yield NamedStyle(_PERSON, alignment=from_the_top, font=person)
+    for state, colour in _FILLS.items():
+        fill = PatternFill("solid", fgColor=colour)
+        yield NamedStyle(f"Affidavit {STATES[state]}", alignment=from_the_top, fill=fill)
 
 
-def _heads(sheet: Worksheet, heads: Sequence[str]) -> None:
-    for place, head in enumerate(heads, 1):
-        at = sheet.cell(1, place)
-        _put(at, head)
-        at.font = Font(bold=True)
-
-
-def _link(line: int, *cells: Field) -> None:
+def _link(line: int, *fields: Field) -> None:
     """Link to a line of the citations; for an empty cell, readers would show where it leads to."""
-    for at in cells:
+    for at in fields:
         if at.value is not None:
-            at.hyperlink = Hyperlink(at.coordinate, location=f"'{_QUOTES}'!A{line}")
-
-
-def _cell(at: Field, column: Column, cell: Cell, correction: Correction | None) -> None:
-    """Fill in a cell, with its quotes and what a person says in its comment."""
-    _typed(at, column, cell.value, plain(cell.value))
-    at.fill = _fill(cell)
-    notes = [cell.note] if cell.note else []
-    notes += [f"{c.place}: “{' '.join(c.quote.split())}”" for c in cell.citations]
-    if correction:
-        when = datetime.fromtimestamp(correction.created_at, UTC).date()
-        text = f"Corrected by {correction.created_by}, {when}: {corrected_to(correction)}"
-        notes = [f"{text}. {correction.comment}".strip(), *notes]
-    if notes:
-        text = _storable("\n".join(notes))
-        text = text if len(text) <= _NOTE_CHARS else f"{text[: _NOTE_CHARS - 1]}…"
-        at.comment = Comment(text, "Affidavit", 160, 360)
-
-
-def _cite(sheet: Worksheet, number: int, column: Column, cell: Cell, citation: Citation) -> None:
-    line = [
-        *(citation.document, column.name, "", STATES[cell.state], citation.place),
-        *(citation.quote, citation.page, citation.start, citation.end, citation.sha256),
-    ]
-    for place, value in enumerate(line, 1):
-        _put(sheet.cell(number, place), value)
-    _typed(sheet.cell(number, _CITED.index("Value") + 1), column, cell.value, plain(cell.value))
-
-
-def _typed(at: Field, column: Column, value: CellValue, said: float | str) -> None:
-    """Store a value as a cell of its type where workbooks have it, and else as it is said."""
-    if isinstance(value, bool):
-        at.value = value
-    elif column.kind == "date" and isinstance(value, str) and value >= _FIRST_DAY:
-        at.value = date.fromisoformat(value)
-        at.number_format = "yyyy-mm-dd"
-    else:
-        _put(at, said)
+            at.hyperlink = Hyperlink("A1", location=f"'{_QUOTES}'!A{line}")
 
 
 def _put(at: Field, value: float | str) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from datetime import date, datetime
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
@@ -102,7 +103,10 @@ def test_no_text_is_a_formula(text: str) -> None:
     for sheet in book:
         for line in sheet.iter_rows():
             assert not any(each.data_type == "f" for each in line)
-    assert book["Table"]["C2"].value in (text, text.replace("\r", "\n"))
+    at = book["Table"]["C2"]
+    assert at.value in (text, text.replace("\r", "\n"))
+    assert at.quotePrefix  # typing into it makes it none either
+    assert at.fill.fgColor.rgb == "00E3F1E4"
 
 
 @pytest.mark.parametrize("text", ["a;=1+1", "a; @x", "a;-1+cmd", "a;+1;=2"])
@@ -146,7 +150,7 @@ def test_values_are_cells_of_their_types_in_a_workbook() -> None:
     assert held["made (corrected)"].value == datetime(2025, 1, 2)
     assert held["rent (corrected)"].value == 10
     assert held["law (corrected)"].value == "not in document"
-    cited = {row[1].value: row[2] for row in book["Citations"].iter_rows(2)}
+    cited: dict[Any, Any] = {row[1].value: row[2] for row in book["Citations"].iter_rows(2)}
     assert (cited["renews"].data_type, cited["made"].data_type) == ("b", "d")
 
 
@@ -215,3 +219,20 @@ def test_a_large_table_is_a_workbook_that_excel_opens(monkeypatch: pytest.Monkey
         *("'Citations'!A2", "'Citations'!A4", "'Citations'!A6"),
         "",
     ]
+
+
+@pytest.mark.parametrize(("most", "shown"), [(3, 2), (2, 2), (1, 1)])
+def test_comments_of_a_large_table_are_bounded_and_what_is_left_out_is_told(
+    monkeypatch: pytest.MonkeyPatch, most: int, shown: int
+) -> None:
+    monkeypatch.setattr("tools.table_workbook._MOST_COMMENTS", most)
+    unsure = Cell(state="uncertain", note="Which state?")
+    laws = [Cell(value="Ohio", state="found", citations=[LAW]), unsure, unsure]
+    rows = [Row(document_id="d", document="a", status="ready", cells={"law": law}) for law in laws]
+    table = Extraction(columns=[Column(name="law")], rows=rows)
+    book = load_workbook(io.BytesIO(table_file("xlsx", table)))
+    comments = [book["Table"].cell(number, 3).comment for number in (2, 3, 4)]
+    assert bool(comments[0]) == (most == 3)  # its quote stands among the citations
+    assert [each.text for each in comments[1:] if each] == ["Which state?"] * shown
+    last = [row[0].value for row in book["Citations"].iter_rows(2)][-1]
+    assert ("more citations or notes" in str(last)) == (most == 1)
