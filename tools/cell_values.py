@@ -42,6 +42,12 @@ _NUMBER: Final = re.compile(
     r"(?<![\w.,])[-−]?(?:\d{1,3}(?:,\d{2,3})*,\d{3}|\d+)(?:\.\d+)?(?!\d|[.,]\d)"
     r"|(?<![\w.])[-−]?\.\d+(?!\d|[.,]\d)"
 )
+_CLAUSE: Final = re.compile(
+    r"(?:\d{1,3}(?:\.\d{1,2})?\.|\d{1,3}\.\d{1,2})(?=\s+[A-Z“\"])"
+    r"(?!\s+(?:[A-Z]{3}\b|U\.?S|(?i:euro|dollar|pound|percent|hundred|thousand|million|billion)))"
+)
+_BEGINS: Final = re.compile(r"(?:^|\n|[.;:]\s)\s*$")
+"""Together the number of a clause, which counts nothing: "4.5 Rent is due", "13. Termination"."""
 _SCALE: Final = re.compile(r"\s*(hundred|thousand|million|billion)\b", re.IGNORECASE)
 _SHORT_SCALE: Final = re.compile(r" ?(k|m|mm|mn|b|bn)\b", re.IGNORECASE)
 _CURRENCY: Final = re.compile(r"[$€£¥] ?$")
@@ -192,7 +198,7 @@ def numbers(text: str, *, as_written: bool = False) -> list[int | float]:
     found: list[tuple[int, int | float]] = []
     for match in _NUMBER.finditer(text):
         number = _figures(match[0])
-        if abs(number) > _LARGEST:
+        if abs(number) > _LARGEST or _is_of_clause(text, match.start()):
             continue
         scale = _scale(text, match)
         if scale:
@@ -201,6 +207,10 @@ def numbers(text: str, *, as_written: bool = False) -> list[int | float]:
             found.append((match.start(), number))
     found += _in_words(text)
     return list(dict.fromkeys(number for _, number in sorted(found)))
+
+
+def _is_of_clause(text: str, at: int) -> bool:
+    return bool(_CLAUSE.match(text, at) and _BEGINS.search(text[max(0, at - 20) : at] or "\n"))
 
 
 def _scale(text: str, number: re.Match[str]) -> int:

@@ -112,6 +112,11 @@ def test_what_is_counted_is_what_the_field_asks_for(text: str, values: list[str]
     assert only("integer", "notice_days", asks, text)["values"] == values
 
 
+def test_the_number_of_a_clause_is_no_value() -> None:
+    text = "4.4 The late charge is due at once. 4.5 Rent for part of a month is prorated by days."
+    assert only("number", "rent", "What is the rent for a month?", text)["values"] == []
+
+
 def test_an_option_is_one_of_those_there_are() -> None:
     asks = "Which state's laws govern the agreement?"
     assert fill("string", "law", asks, options=["Ohio", "New York"])["values"] == ["New York"]
