@@ -68,6 +68,13 @@ _COUNT_CHARS: Final = 40
 """Characters before a unit in which its number stands: "thirty (30) business"."""
 _LAST_COUNT: Final = re.compile(r"^.*?((?:\S+\s*){1,4})$", re.DOTALL)
 """The last words of a stretch: what is counted further away is something else."""
+_DEEMED: Final = re.compile(
+    r"\bdeemed\s+(?:to\s+(?:be|have\s+been)\s+)?(?:\w+ly\s+)?"
+    r"(?:given|delivered|received|served|made|effective)\b",
+    re.IGNORECASE,
+)
+"""When a letter counts as arrived: no notice is that long, unless just that is asked."""
+_ARRIVES: Final = re.compile(r"\b(?:deem|deliver|receiv|receipt|served)", re.IGNORECASE)
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+")
 _PARTIES: Final = re.compile(
     r"\b(?:part(?:y|ies)|counterpart(?:y|ies)|signator(?:y|ies))\b", re.IGNORECASE
@@ -208,6 +215,9 @@ def _counts(field: Field, text: str) -> list[int | float]:
         text = _most_asked(field, text)
         amount = AMOUNT.search(text)
         return numbers(text[amount.start() :] if amount else text)
+    if not _ARRIVES.search(f"{field.name} {field.asks}".replace("_", " ")):
+        said = (text[span.start : span.end] for span in sentences(text))
+        text = "\n".join(each for each in said if not _DEEMED.search(each))
     of_unit = re.compile(rf"\b{unit[1] or unit[2]}s?\b", re.IGNORECASE)
     before = (text[max(0, m.start() - _COUNT_CHARS) : m.start()] for m in of_unit.finditer(text))
     return [held[-1] for each in before if (held := numbers(_LAST_COUNT.sub(r"\1", each)))]

@@ -105,11 +105,18 @@ def test_what_a_quote_denies_or_limits_is_left_to_a_person() -> None:
     [
         ("Either party may terminate by thirty (30) days' prior written notice.", ["30"]),
         ("Notice to terminate under Section 19 must be given in writing.", []),
+        ("Notice to terminate shall be deemed to have been duly given 3 days after mailing.", []),
     ],
 )
 def test_what_is_counted_is_what_the_field_asks_for(text: str, values: list[str]) -> None:
     asks = "How many days of notice to terminate must be given?"
     assert only("integer", "notice_days", asks, text)["values"] == values
+
+
+def test_when_a_notice_arrives_is_counted_where_that_is_asked() -> None:
+    text = "A notice shall be deemed delivered three (3) days after it was mailed."
+    asks = "After how many days is a mailed notice deemed delivered?"
+    assert only("integer", "delivery_days", asks, text)["values"] == ["3"]
 
 
 def test_the_number_of_a_clause_is_no_value() -> None:
