@@ -159,7 +159,8 @@ _NO_NAME: Final = re.compile(
 )
 _JOINER: Final = re.compile(
     r"(?:[\s,;:.()\d]|[–—-](?=\s)|\b(?:and/or|and|by|between|among|or|the(?=\s+[a-z])|the(?=\s+[A-Z])"
-    r"|on\s+the\s+one\s+hand|on\s+the\s+other(?:\s+hand)?|together\s+with)\b)+",
+    r"|on\s+the\s+one\s+hand|on\s+the\s+other(?:\s+hand)?|together\s+with"
+    r"|(?:party\s+)?of\s+the\s+(?:first|second|third|fourth|one|other)\s+part)\b)+",
     re.IGNORECASE,
 )
 _AND: Final = re.compile(r"\band\s+")
@@ -183,11 +184,27 @@ _ARTICLE: Final = re.compile(r"\b[Aa]n?\s+$")
 _BEGINS_NAME: Final = re.compile(
     r"(?!(?:An?|Whose|With|Is|Are|Its)\s)[A-Z0-9“\"]|[a-z]\w?-?[A-Z]|[a-z]+-[a-z]|[a-z]\d\s"
 )
-_NEXT_NAME: Final = re.compile(r"\band\s+|;\s*")
+_NEXT_NAME: Final = re.compile(r"\b(?:and|AND)\s+|;\s*")
 _LISTED_NAME: Final = re.compile(
-    rf"[A-Z\d][\w.&'’-]*(?:(?:\s+(?:of|and|the|de|van|von|&)\s+|,?\s+)[A-Z(&][\w.&'’()-]*){{1,9}}?"
+    rf"[A-Z\d][\w.&'’-]*(?:(?:\s+(?:of|and|the|de|van|von|&)\s+|\s+[–-]\s+(?!AND\b)|,?\s+)"
+    r"[A-Z(&][\w.&'’()-]*){1,9}?"
     rf"(?:,?\s+{_AFTER_COMMA}\.?)?(?={DESCRIBED.pattern}|\.?\s*$|\.\s|;)"
 )
+_FIRST_OF_TWO: Final = re.compile(
+    r"[A-Z\d][\w.&'’-]*(?:(?:,?\s+|\s+(?:of|and|the|de|&|[–-])\s+(?!AND\b))[A-Z(&][\w.&'’()-]*){0,8}?"
+    r",?\s+(?i:Inc|Incorporated|Corp|LLC|L\.L\.C|Ltd|Limited|L\.P|LLP|PLC|GmbH|AG|S\.A|N\.V|B\.V)\b"
+    r"\.?(?=,?\s+(?:[–-]\s+)?(?i:and)\b)"
+)
+"""A company with another one behind it; with fewer forms: "Bank and Trust Company" is one name."""
+_SEAT: Final = re.compile(
+    r"(?:State|Commonwealth|Province|Territory|Canton|County|City|Republic|Kingdom)\s+of\s"
+)
+_HOME: Final = re.compile(
+    r"\b(?:laws?|organi[sz]ed|incorporated|formed|existing|registered|located|residing|offices?"
+    r"|business)\b",
+    re.IGNORECASE,
+)
+"""What is said of a party before the place where it has its seat, or whose law it is under."""
 _LAST_NAME: Final = re.compile(
     r"(?:[A-Z][\w.&'’-]+,?\s+(?:(?:of|and|the|de|van|von)\s+)?)+[A-Z][\w.&'’-]+$"
 )
@@ -282,7 +299,10 @@ def _listed(text: str, start: int, end: int) -> Iterator[Span]:
     for begin in (start, *(m.end() for m in _NEXT_NAME.finditer(text, start, end))):
         joiner = _JOINER.match(text, begin, end)
         name_at = joiner.end() if joiner else begin
-        name = _LISTED_NAME.match(text, name_at, end)
+        one = _FIRST_OF_TWO.match(text, name_at, end)
+        name = one or _LISTED_NAME.match(text, name_at, end)
+        if name and _SEAT.match(name[0]) and _HOME.search(text, at, name_at):
+            continue  # "under the laws of Canada and Province of Ontario"
         if name_at >= at and name:
             at = name.end()
             yield Span(name_at, at)

@@ -52,12 +52,33 @@ r2 Robotics Inc., a company formed under the laws of Ontario (“R2”);
 GANNET HEALTH CORP, a company incorporated under the laws of Ontario (“Gannet”)
 RECITALS
 """
+PLACED = """\
+Made as of May 1, 2019 between Ferrow Mining Ltd., a corporation under the laws of Canada and
+Province of Ontario, and Dunmore Capital Inc.
+WHEREAS"""
+CUT = """\
+Made May 1, 2019 by and between Harbor Row – North LLC and Quill & Sons - West, Inc.
+WHEREAS"""
+PARTS = """\
+THIS AGREEMENT of May 1, 2019 BETWEEN: FERROW LTD., of Toronto (hereinafter called the "Company")
+OF THE FIRST PART
+- AND -
+JANE DOE, of the City of Ottawa (hereinafter called the "Consultant")
+OF THE SECOND PART
+WHEREAS"""
+STATE = """\
+Made May 1, 2019 between Acme Inc. and State of Ohio, represented by its Treasurer.
+WHEREAS"""
 
 
 @pytest.mark.parametrize(
     ("preamble", "names", "day"),
     [
         (NUMBERED, ["ALDER HOLDINGS LIMITED", "BIRCH BANK PLC"], "2019-03-12"),
+        (PLACED, ["Ferrow Mining Ltd.", "Dunmore Capital Inc."], "2019-05-01"),
+        (CUT, ["Harbor Row – North LLC", "Quill & Sons - West, Inc."], "2019-05-01"),
+        (PARTS, ["FERROW LTD.", "JANE DOE"], "2019-05-01"),
+        (STATE, ["Acme Inc.", "State of Ohio"], "2019-05-01"),
         (UNDEFINED, ["Jane Q. Doe", "Acme Widgets, Inc."], "2020-06-01"),
         (SEVERAL, ["ALPHA CORP.", "GAMMA L.P.", "DELTA N.V."], "2004-03-03"),
         (
