@@ -25,6 +25,23 @@ _ASKED: Final = "ask"
 _CHOICE: Final = "how"
 _HOW: Final[dict[Strategy, str]] = {"enqueue": "Ask next", "interrupt": "Ask instead"}
 _HOW_FIRST: Final[Strategy] = "enqueue"
+_NEW: Final = "new-turn"
+# A constant: it finds the last question by its class, below which the answer grows for a while.
+# Whoever takes hold of the page meanwhile is left alone.
+_SCROLL: Final = """<script>
+(function () {
+  let tries = 60;
+  const stop = () => { tries = 0; };
+  for (const each of ["wheel", "keydown", "pointerdown", "touchstart"])
+    window.addEventListener(each, stop, {once: true, passive: true});
+  (function follow() {
+    const asked = [...document.querySelectorAll(".aff-question")].pop();
+    const turn = asked && asked.closest(".stChatMessage");
+    if (turn && tries) turn.scrollIntoView({block: "start"});
+    if (tries-- > 0) setTimeout(follow, 250);
+  })();
+})();
+</script>"""
 _HINTS: Final = {
     "ask": "Ask a question, or for a memo",
     "decide": "Decide first, or cancel",
@@ -46,6 +63,8 @@ def page() -> None:
     _conversation(desk, turns, {document.id: document.name for document in documents})
     parts.said()
     _ask(turns)
+    if st.session_state.pop(_NEW, False) and len(turns) > 1:
+        st.html(_SCROLL, unsafe_allow_javascript=True)
 
 
 def _welcome(desk: Orchestrator, documents: Sequence[Document]) -> None:
@@ -144,6 +163,7 @@ def _asked(thread: str | None) -> None:
     except AffidavitError as error:
         parts.trouble(error)
     else:
+        st.session_state[_NEW] = True
         parts.address("thread", run.thread_id)
 
 

@@ -209,6 +209,7 @@ def test_a_memo_is_published_once_however_often_one_clicks(
 
     ask(page, given.objects)
     expect(page.locator(".aff-question")).to_have_count(2)
+    expect(page.locator(".aff-question").last).to_be_in_viewport()
     listed = page.get_by_test_id("stChatMessage").last
     expect(listed).to_contain_text("memo-how-the-tenant-may-terminate-the-lease-early.md")
 
