@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from nodes.offline_requests import plain_call
 from nodes.reading import Excerpt, Quote, mentions, quotes
+from nodes.reading_plain import spelled
 from nodes.reading_question import read_question
 from nodes.reading_rows import MOST_ITEMS, changes, row_quotes, yes_or_no
 from nodes.reading_scope import Scope, scope, timeless
@@ -63,20 +64,27 @@ _SAME_VERB: Final = {
 def plan(payload: Payload) -> Payload:
     """Fill in `PlanReply`: a question that goes on is joined to the one before it."""
     question, before = str(payload["question"]), str(payload.get("last_question") or "")
-    agents = ["librarian", "analyst"]
+    agents, sought = ["librarian", "analyst"], question
     if _OPERATES.search(question) or plain_call(question):
         agents = ["custodian"]
     elif _WRITES.search(question):
         agents.append("writer")
-    reply: Payload = {"question": question, "agents": agents, "document_ids": [], "earlier": []}
+        sought = _subject(question) or question  # no document speaks of writing a memo
+    reply: Payload = {"question": sought, "agents": agents, "document_ids": [], "earlier": []}
     # In "write a memo and publish it", it is the memo.
     asked = _PUBLISH_IT.sub("", question)
     goes_on = _POINTS_BACK.search(asked) or _GOES_ON.search(asked)
     if before and agents != ["custodian"] and (goes_on or len(question.split()) <= _SHORT):
-        reply["question"] = _joined(question, before)
+        reply["question"] = _joined(sought, before)
         reply["document_ids"] = [d["id"] for d in payload.get("documents", [])]
         reply["earlier"] = [c["number"] for c in payload.get("citations", [])]
     return reply
+
+
+def _subject(request: str) -> str:
+    """Return what is to be written about, without the order to write and to publish it."""
+    bare = " ".join(_PUBLISH_IT.sub("", request).split())
+    return _SUBJECT.sub("", bare).strip(" .?!")
 
 
 def _joined(question: str, before: str) -> str:
@@ -88,21 +96,32 @@ def _joined(question: str, before: str) -> str:
 def look_again(question: str, returned: str) -> list[Payload]:
     """Return what to search for once more after a first search, and in which documents.
 
-    Only where a question names a time. Then it is of a report, which is full of the words of any
-    question: so the documents that came first are searched for the item alone, in all its names,
-    with what stands beside it in its statement.
+    Where a question names a time, it is of a report, which is full of the words of any question:
+    so the documents that came first are searched for the item alone, in all its names, with what
+    stands beside it in its statement. A plain question is searched for in the words of documents.
     """
+    asked = _items(question) if read(question).times else _in_other_words(question)
     try:
-        passages = json.loads(returned).get("passages", []) if read(question).times else []
+        passages = json.loads(returned).get("passages", []) if asked else []
     except ValueError:  # it says why nothing could be searched
         return []
     counts = Counter(passage["document_id"] for passage in passages)
-    items = list(dict.fromkeys(m.item for m in mentions_of(said(question))))[:MOST_ITEMS]
-    asked = " ".join(
-        [timeless(question), *(f"{wordings(item)} {STANDING[item.statement]}" for item in items)]
-    )
     alike = [d for d, count in counts.items() if count >= _ALIKE * max(counts.values())]
     return [{"query": asked, "document_ids": [each]} for each in alike[:_LOOKED_INTO]]
+
+
+def _items(question: str) -> str:
+    items = list(dict.fromkeys(m.item for m in mentions_of(said(question))))[:MOST_ITEMS]
+    return " ".join(
+        [timeless(question), *(f"{wordings(item)} {STANDING[item.statement]}" for item in items)]
+    )
+
+
+def _in_other_words(question: str) -> str:
+    """Return the words of documents for those of a plain question, with it; nothing if none."""
+    asked = read_question(question)
+    others = spelled(word for slot in asked.slots for word in slot) if asked.plain else []
+    return " ".join([question, *others]) if others else ""
 
 
 def draft(payload: Payload) -> Payload:
@@ -152,7 +171,8 @@ def _told(within: Scope) -> list[Quote]:
     best: list[Quote] = []
     others = renamed(within.asked) if within.years else []
     for asked in (within.asked, *others):
-        found = quotes(asked, within.excerpts, weigh=within.weigh)
+        plain = not within.years
+        found = quotes(asked, within.excerpts, weigh=within.weigh, whole=True, plain=plain)
         found = [quote for quote in found if within.answers(quote)]
         if found and (not best or found[0].score > best[0].score):
             best = found
@@ -201,8 +221,7 @@ def review(payload: Payload) -> Payload:
 
 def memo(payload: Payload) -> Payload:
     """Fill in `MemoReply`: one paragraph for each claim, in the claim's own words."""
-    request = " ".join(_PUBLISH_IT.sub("", str(payload["request"])).split())
-    subject = _SUBJECT.sub("", request).strip(" .?!") or "the answer"
+    subject = _subject(str(payload["request"])) or "the answer"
     title = f"Memo on {subject}"[:120]
     slug = "-".join(re.findall(r"[a-z0-9]+", subject.casefold())[:8])
     paragraphs = [{"text": c["text"], "claims": [c["number"]]} for c in payload["claims"]]

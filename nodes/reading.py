@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from nodes.reading_plain import MEASURES, asserted, plainly
 from nodes.reading_question import Question, read_question
 from nodes.reading_score import Scorer
 from nodes.reading_tables import heads_of
-from nodes.reading_text import Unit, akin, stems, terms, units
+from nodes.reading_text import Unit, akin, terms, units
 from tools.openings import DATE, document_dates, parties, titles
-from tools.passages import Span
+from tools.passages import Span, clause_number, is_heading
+from tools.tables import is_row, tells_columns
 
 LONGEST: Final = 600
 """Characters of a quote that gives a clause."""
@@ -36,8 +38,6 @@ JOINED: Final = 3.0
 """How far below the best a neighbouring sentence may lie to be quoted with it."""
 MOST_NAMED: Final = 12
 """Parties that are named at most."""
-_MEASURES: Final = stems("much many long often soon far")
-"""What "how" goes with: answers do not have these words."""
 _DATED: Final = 1.0
 _TITLED: Final = 1.0
 
@@ -78,14 +78,18 @@ def quotes(
     most: int = 3,
     says: float = SAYS,
     weigh: Callable[[Excerpt, str], float] | None = None,
+    whole: bool = False,
+    plain: bool = True,
 ) -> list[Quote]:
     """Return the quotes that answer a question, best first; none if the excerpts do not say.
 
     Of parties all are named, up to `MOST_NAMED`: a list that is cut short would be wrong.
     `says` is how likely the best has to be, in log-odds, for the excerpts to say anything;
-    `weigh` returns what else speaks for a sentence of an excerpt, in the same measure.
+    `weigh` returns what else speaks for a sentence of an excerpt, in the same measure; `whole` says
+    that a plain "when" is answered with the sentence, and not with the date in it alone; `plain`
+    that few words may be plain words: what is left of a longer question is not.
     """
-    asked = read_question(question)
+    asked = read_question(question, plain)
     distinct = list({excerpt.text: excerpt for excerpt in reversed(excerpts)}.values())[::-1]
     found: list[Quote] = []
     if asked.kind == "title":
@@ -97,13 +101,13 @@ def quotes(
     if asked.kind == "parties" and found:
         return found[:MOST_NAMED]
     if not found and asked.kind != "title":
-        found = _clauses(asked, distinct, says, weigh)
+        found = _clauses(asked, distinct, says, weigh, whole=whole and asked.plain)
     return found[:most]
 
 
 def mentions(question: str, text: str) -> bool:
     """Say whether a text has all that a question asks about, in the same or a kindred word."""
-    slots = [slot for slot in read_question(question).slots if not _MEASURES.issuperset(slot)]
+    slots = [slot for slot in read_question(question).slots if not MEASURES.issuperset(slot)]
     words = set(terms(text))
     return bool(slots) and all(
         any(word in words or any(akin(word, w) for w in words) for word in slot) for slot in slots
@@ -162,9 +166,12 @@ def _clauses(
     excerpts: Sequence[Excerpt],
     says: float,
     weigh: Callable[[Excerpt, str], float] | None,
+    *,
+    whole: bool,
 ) -> list[Quote]:
     """Quote the sentences that answer best, each with the neighbours that belong to it."""
-    cut = [units(excerpt.text, excerpt.heads) for excerpt in excerpts]
+    wording = (plainly if asked.follows else asserted) if asked.plain else str
+    cut = [units(excerpt.text, excerpt.heads, wording) for excerpt in excerpts]
     scorer = Scorer(asked, cut, [excerpt.opens for excerpt in excerpts])
     scores = {scorer.places[i]: scorer.score(i) for i in scorer.promising()}
     if weigh:
@@ -180,12 +187,14 @@ def _clauses(
         if place not in used and scores[place] >= best - ALSO:
             excerpt, unit = place
             dates = asked.when and DATE.search(cut[excerpt][unit].text)
-            row, whole = cut[excerpt][unit], excerpts[excerpt]
-            heads = heads_of(whole.text, row.start, row.end, whole.heads)
+            row, around = cut[excerpt][unit], excerpts[excerpt]
+            heads = heads_of(around.text, row.start, row.end, around.heads)
             alone = dates or heads
             group = [unit] if alone else _with_neighbours(place, cut[excerpt], scores, best, used)
+            group = _with_announced(group, cut[excerpt])
             used.update((excerpt, u) for u in group)
-            span = _stretch(asked, excerpts[excerpt].text, [cut[excerpt][u] for u in group])
+            pieces = [cut[excerpt][u] for u in group]
+            span = _stretch(asked, excerpts[excerpt].text, pieces, whole=whole)
             quote = _quote(excerpts[excerpt], span, 1 / (1 + math.exp(-scores[place])))
             found.append(replace(quote, heads=heads))
     return found
@@ -218,10 +227,30 @@ def _with_neighbours(
         low, high = min(low, chosen), max(high, chosen)
 
 
-def _stretch(asked: Question, text: str, group: Sequence[Unit]) -> Span:
+def _with_announced(group: Sequence[int], among: Sequence[Unit]) -> list[int]:
+    """Return sentences with the items or rows that the last of them announces, while there is room.
+
+    What ends in a colon does not say anything without them.
+    """
+    found = list(group)
+    announced = among[found[-1]].text.endswith(":")
+    for unit in range(found[-1] + 1, len(among) if announced else 0):
+        text = among[unit].text
+        listed = " | " in text or tells_columns(text) or is_row(text)
+        long = among[unit].end - among[found[0]].start > LONGEST
+        if long or (is_heading(text) and not listed):
+            break
+        goes_on = among[unit - 1].text.endswith((":", ";", ","))
+        if not (listed or goes_on or clause_number(text)):
+            break
+        found.append(unit)
+    return found
+
+
+def _stretch(asked: Question, text: str, group: Sequence[Unit], *, whole: bool) -> Span:
     """Return what to quote of some neighbouring sentences."""
     span = Span(group[0].start, group[-1].end)
-    if asked.when and len(group) == 1:
+    if asked.when and len(group) == 1 and not whole:
         dates = list(DATE.finditer(text, span.start, span.end))
         if dates:
             return _around_date(asked, text, span, dates)
@@ -230,18 +259,22 @@ def _stretch(asked: Question, text: str, group: Sequence[Unit]) -> Span:
 
 _CLAUSE_END: Final = re.compile(r"[;:,.]\s|[;:]$")
 _WORDS: Final = re.compile(r"\S+")
+_TO: Final = re.compile(r"\s*(?:,?\s*(?:to|through|until|till|and\s+ending(?:\s+on)?)\s+|[–—-]\s*)")
+"""What stands between the two dates of a stretch of time."""
 _AFTER_DATE: Final = re.compile(r"\s*\([^()]{1,60}\)")
 
 
 def _around_date(asked: Question, text: str, span: Span, dates: Sequence[re.Match[str]]) -> Span:
     """Return the date nearest to what was asked, with the words that say what it is the date of."""
-    wanted = {term for slot in asked.slots for term in slot}
+    wanted = asked.wanted
     places = [
         m.start() for m in _WORDS.finditer(text, span.start, span.end) if wanted & set(terms(m[0]))
     ]
     date = min(dates, key=lambda m: min((abs(m.start() - p) for p in places), default=0))
-    after = _AFTER_DATE.match(text, date.end(), span.end)
-    end = after.end() if after and after.end() - date.start() <= BRIEF else date.end()
+    to = _TO.match(text, date.end(), span.end)
+    until = next((d for d in dates if to and d.start() == to.end()), date)
+    after = _AFTER_DATE.match(text, until.end(), span.end)
+    end = after.end() if after and after.end() - date.start() <= BRIEF else until.end()
     begins = [m.start() for m in _WORDS.finditer(text, span.start, date.start())]
     start = next((b for b in begins if end - b <= BRIEF), date.start())
     return Span(start, end)
@@ -249,7 +282,7 @@ def _around_date(asked: Question, text: str, span: Span, dates: Sequence[re.Matc
 
 def _densest(asked: Question, text: str, span: Span) -> Span:
     """Return the part of a very long sentence that holds most of what was asked."""
-    wanted = {term for slot in asked.slots for term in slot} or set(asked.terms)
+    wanted = asked.wanted or set(asked.terms)
     words = [
         (m.start(), m.end(), wanted & set(terms(m[0])))
         for m in _WORDS.finditer(text, span.start, span.end)

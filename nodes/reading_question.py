@@ -12,11 +12,18 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
 
+from nodes.reading_plain import LIGHT, MEASURES, meanings, plainly
 from nodes.reading_text import FRAME, FUNCTION, WORD, content, stems, terms
 
 Kind = Literal["title", "parties", "made", "named", "clause"]
 """The title, the parties or the date of the document as a whole; who has a role; anything else."""
 
+_PLAIN: Final = 5
+"""Content words that a plain question has at most."""
+_DATE: Final = re.compile(r"\bdate\b", re.IGNORECASE)
+"""Who asks for a date asks for it by its name, which is the word of documents already."""
+_NAMES_IT: Final = re.compile(r"\b(\w+)\s+(?:agreement|contract|document)\b", re.IGNORECASE)
+"""In "the sponsorship agreement" a word names the document, and asks for nothing in it."""
 _ASKING: Final = stems(
     "which what who whom whose where when how why whether there is are do does did can"
 )
@@ -28,11 +35,12 @@ _UNCONDITIONAL: Final = re.compile(
     r"\b(?:without|any reason|no reason|any time|regardless|merely|solely)\b", re.IGNORECASE
 )
 FREELY: Final = re.compile(
-    r"\b(?:without (?:\w+ )?(?:cause|reason)|any (?:reason|time)|no reason"
+    r"\b(?:without (?:\w+ )?(?:cause|reason)|for (?:\w+ )?convenience|any (?:reason|time)|no reason"
     r"|(?:sole|own|absolute) discretion|whether or not|with or without|regardless)\b",
     re.IGNORECASE,
 )
 """Without a reason, or for whichever: what may be done so depends on nothing."""
+_FOLLOWS: Final = re.compile(r"\b(?:happens?|if|in case|after|upon|during|before)\b", re.IGNORECASE)
 _WHEN: Final = re.compile(
     r"\b(?:when|(?:what|which) (?:\w+ )?(?:date|day)|date|until)\b", re.IGNORECASE
 )
@@ -44,7 +52,7 @@ _HOW_LONG: Final = re.compile(
 )
 _HOW_MUCH: Final = re.compile(
     r"\bhow (?:much|many)\b(?! (?:notice|hours|days|weeks|months|years))"
-    r"|\b(?:what|which) (?:\w+ ){0,3}"
+    r"|\b(?:what|which) (?!happens|if)(?:\w+ ){0,3}"
     r"(?:amount|number|percentage|rate|price|fees?|sum|rent|costs?|revenues?|income|limit)\b",
     re.IGNORECASE,
 )
@@ -92,27 +100,66 @@ class Question:
     when: bool
     how_long: bool
     how_much: bool
+    plain: bool
+    """It says in a few everyday words what it asks for: each of them has to be met."""
+
+    follows: bool
+    """It asks what follows from something, which then is the circumstance of the answer."""
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """What its slots ask for, in all its words."""
+        words = [word for slot in self.slots for word in slot]
+        return frozenset(meanings(words) if self.plain else words)
 
 
 @lru_cache(maxsize=256)
-def read_question(text: str) -> Question:
-    """Take a question apart."""
+def read_question(text: str, may_be_plain: bool = True) -> Question:
+    """Take a question apart; one that is left of a longer one cannot be plain."""
     sequence = terms(text)
     words = tuple(dict.fromkeys(t for t in sequence if t not in FUNCTION))
     when, long = bool(_WHEN.search(text)), bool(_HOW_LONG.search(text))
+    kind, slots = _kind(text, words, when), _slots(text)
+    few = len(words) <= _PLAIN and not _DATE.search(text)
+    plain = may_be_plain and few and kind in ("clause", "named")
+    if plain:
+        slots = _telling(_slots(plainly(text)), frozenset(terms(" ".join(_NAMES_IT.findall(text)))))
+        words = tuple(dict.fromkeys(word for slot in slots for word in slot))
+    parts = (words,) if plain else _parts(text)
     return Question(
         text=text,
-        kind=_kind(text, words, when),
+        kind=kind,
         terms=words,
-        slots=_slots(text),
-        parts=_parts(text),
+        slots=slots,
+        parts=parts,
         pairs=_pairs(sequence),
         freely=bool(FREELY.search(text)),
         unconditional=bool(_UNCONDITIONAL.search(text)),
         when=when,
         how_long=long,
         how_much=bool(_HOW_MUCH.search(text)),
+        plain=plain,
+        follows=bool(_FOLLOWS.search(text)),
     )
+
+
+def _telling(
+    slots: tuple[tuple[str, ...], ...], names: frozenset[str]
+) -> tuple[tuple[str, ...], ...]:
+    """Return the slots of a plain question that an answer has to meet; `names` name the document.
+
+    If it says nothing but "how long" or "how much", that is what it asks.
+    """
+    solid = _without(slots, LIGHT)
+    telling = _without(solid, MEASURES)
+    return _without(telling, names) or telling or solid
+
+
+def _without(
+    slots: tuple[tuple[str, ...], ...], words: frozenset[str]
+) -> tuple[tuple[str, ...], ...]:
+    left = (tuple(word for word in slot if word not in words) for slot in slots)
+    return tuple(filter(None, left))
 
 
 def _kind(text: str, words: tuple[str, ...], when: bool) -> Kind:

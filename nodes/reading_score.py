@@ -12,10 +12,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from nodes.reading_plain import meanings
 from nodes.reading_question import FREELY, Question
 from nodes.reading_text import FUNCTION, Unit, akin, content, operative
 from tools.openings import AMOUNT, DATE, PERIOD
 
+_TOGETHER: Final = 25
+"""Words within which a sentence has to meet a plain question: a long one has some of everything."""
+_RECITAL: Final = re.compile(r"\W*whereas\b", re.IGNORECASE)
+_MADE: Final = re.compile(
+    r"\W*this\s+(?:[\w-]+\s+){1,5}(?:\([^()]*\)\s*)?(?:is|was)\s+(?:made|entered|dated)",
+    re.IGNORECASE,
+)
+_TELLS: Final = 6.0
+"""Weight of what is met from which on a sentence can hardly meet it by chance."""
 CONSIDERED: Final = 20
 """Sentences that are weighed in full, the most promising by their words alone."""
 _KIN: Final = 0.7
@@ -40,16 +50,17 @@ _FIGURE: Final = re.compile(r"(?<=\s)[$€£(]?\d")
 class _Terms:
     """Some words to look for, each with its family, weighed by how few sentences have it."""
 
-    def __init__(self, groups: Sequence[Iterable[str]], among: Sequence[Unit]) -> None:
+    def __init__(self, groups: Sequence[Mapping[str, float]], among: Sequence[Unit]) -> None:
+        """`groups` are the words that will do for each, with what they count, at most 1."""
         vocabulary: dict[str, list[str]] = {}
         for term in {term for unit in among for term in unit.terms}:
             vocabulary.setdefault(term[:4], []).append(term)
         self.finds: dict[str, list[tuple[int, float]]] = {}
         for number, group in enumerate(groups):
             found: dict[str, float] = {}
-            for word in group:
+            for word, worth in group.items():
                 for term in vocabulary.get(word[:4], ()):
-                    share = 1.0 if term == word else _KIN * akin(word, term)
+                    share = worth * (1.0 if term == word else _KIN * akin(word, term))
                     if share > found.get(term, 0.0):
                         found[term] = share
             for term, share in found.items():
@@ -74,27 +85,31 @@ class _Terms:
         """Return the weight of what was found."""
         return sum(self.weights[number] * share for number, share in found.items())
 
-    def densest(self, words: Sequence[str], length: int) -> float:
-        """Return the most weight that stands within `length` neighbouring words."""
+    def densest(self, words: Sequence[str], length: int) -> Mapping[int, float]:
+        """Return the most that stands within `length` neighbouring words, each with its weight."""
         at = [
             (i, n, self.weights[n] * s)
             for i, w in enumerate(words)
             for n, s in self.finds.get(w, ())
         ]
-        best = 0.0
+        best: dict[int, float] = {}
         for first, (start, _, _) in enumerate(at):
             near: dict[int, float] = {}
             for place, number, weight in at[first:]:
                 if place - start >= length:
                     break
                 near[number] = max(near.get(number, 0.0), weight)
-            best = max(best, sum(near.values()))
+            best = max(best, near, key=lambda each: sum(each.values()))
         return best
 
 
 def _rarity(count: int, total: int) -> float:
     """Return the inverse document frequency as BM25 has it, from 0 to 5 however many there are."""
     return 5 * math.log(1 + (total - count + 0.5) / (count + 0.5)) / math.log(2 * total + 2)
+
+
+def _themselves(words: Iterable[str]) -> dict[str, float]:
+    return dict.fromkeys(words, 1.0)
 
 
 class _Pairs:
@@ -125,8 +140,9 @@ class Scorer:
         self.opens = [*opens, *[False] * (len(excerpts) - len(opens))]
         self.places = [(e, u) for e, units in enumerate(excerpts) for u in range(len(units))]
         self.units = [excerpts[e][u] for e, u in self.places]
-        self.terms = _Terms([(t,) for t in question.terms], self.units)
-        self.slots = _Terms(question.slots, self.units)
+        means = meanings if question.plain else _themselves
+        self.terms = _Terms([means([t]) for t in question.terms], self.units)
+        self.slots = _Terms([means(slot) for slot in question.slots], self.units)
         self.pairs = _Pairs(question.pairs, self.units)
         self.found = [self.terms.found(unit.terms) for unit in self.units]
         self.weight = [self.terms.weigh(found) for found in self.found]
@@ -137,6 +153,10 @@ class Scorer:
             self.terms.weigh(self.terms.found(t for unit in units for t in unit.terms))
             for units in excerpts
         ]
+        self.ranks = list(range(len(excerpts)))
+        if question.plain:  # what was found by other words stands behind, wherever it belongs
+            order = sorted(self.ranks, key=lambda each: -self.around[each])
+            self.ranks = [min(each, order.index(each)) for each in self.ranks]
 
     def promising(self) -> list[int]:
         """Return the sentences worth weighing in full, by their words alone."""
@@ -160,6 +180,36 @@ class Scorer:
             **self._form(unit),
             **self._type(unit),
             **self._condition(unit),
+            **self._plain(unit),
+        }
+
+    def _plain(self, unit: Unit) -> dict[str, float]:
+        """Say how much of a plain question a sentence meets, with what stands over it.
+
+        What the other features count grows with the words of a question; this does not.
+        """
+        asked = self.question
+        if not asked.plain:
+            return {}
+        weights, total = self.slots.weights, self.slots.total
+        own = self.slots.densest(unit.terms, _TOGETHER)
+        over = self.slots.found({*unit.over, *unit.lead})
+        met = sum(max(own.get(i, 0.0), w * over.get(i, 0.0)) for i, w in enumerate(weights))
+        titled = sum(w * over.get(i, 0.0) for i, w in enumerate(weights))
+        ordered = self.slots.weigh(self.slots.found(operative(unit.terms)))
+        typed = self._type(unit)
+        recital = _RECITAL.match(unit.text) or (not asked.when and _MADE.match(unit.text))
+        return {
+            "plain": 1.0,
+            "met": met / total,
+            "tells": met / total * max(min(1.0, total / _TELLS), (min(len(weights), 3) - 1) / 2),
+            "titled": titled / total,
+            "ordered": ordered / total,
+            "recital": float(bool(recital)),
+            "elsewhere": float(bool(content(unit.over)) and not titled),
+            "plain_untyped": typed["untyped"],
+            "plain_typed": (asked.when or asked.how_long or asked.how_much)
+            * (1 - typed["untyped"]),
         }
 
     def _words(self, index: int, unit: Unit) -> dict[str, float]:
@@ -174,7 +224,7 @@ class Scorer:
             "orders": max(orders, default=0.0) / 5,
             "pairs": math.log(1 + self.pairs.weigh(index)),
             "part": self._best_part(found),
-            "within_12": terms.densest(unit.terms, 12) / 10,
+            "within_12": sum(terms.densest(unit.terms, 12).values()) / 10,
         }
 
     def _best_part(self, found: Mapping[int, float]) -> float:
@@ -210,7 +260,7 @@ class Scorer:
             "around": self.around[excerpt] / total,
             "after": self.weight[index + 1] / total if follows else 0.0,
             "before": self.weight[index - 1] / total if place else 0.0,
-            "rank": min(excerpt, 15) / 15 * (_OPENING if self.opens[excerpt] else 1.0),
+            "rank": min(self.ranks[excerpt], 15) / 15 * (_OPENING if self.opens[excerpt] else 1.0),
         }
 
     def _form(self, unit: Unit) -> dict[str, float]:
@@ -288,6 +338,15 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "conditional": -0.75,
     "not_freely": -0.59,
     "bound": -1.5,
+    "recital": -2.0,
+    "elsewhere": -0.5,
+    "plain": -5.5,
+    "met": 4.0,
+    "tells": 2.0,
+    "titled": 1.0,
+    "ordered": 1.5,
+    "plain_untyped": -2.0,
+    "plain_typed": 0.7,
 }
 """Weights of the features above.
 

@@ -6,7 +6,7 @@ weighs sentences.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -140,15 +140,18 @@ def _states(text: str, words: Sequence[str]) -> bool:
 
 
 @lru_cache(maxsize=512)
-def units(text: str, heads: str = "") -> tuple[Unit, ...]:
-    """Cut an excerpt into units; `heads` are the columns of the table that it begins inside of."""
+def units(text: str, heads: str = "", wording: Callable[[str], str] = str) -> tuple[Unit, ...]:
+    """Cut an excerpt into units; `heads` are the columns of the table that it begins inside of.
+
+    `wording` puts a unit into the words of which it has its terms.
+    """
     found: list[Unit] = []
     over: tuple[str, ...] = ()
     lead: tuple[str, ...] = ()
     columns = terms(heads)
     for span in sentences(text):
         piece = text[span.start : span.end]
-        words = terms(piece)
+        words = terms(wording(piece))
         figures = len(_FIGURE.findall(piece))
         is_head = tells_columns(piece)
         if periods(piece) or (figures and figures == len(_YEAR.findall(piece))):

@@ -162,8 +162,12 @@ def run(found: Run, version_told: VersionTold) -> None:
 
 
 def sources(answer: Answer, version_told: VersionTold) -> None:
-    """Print the quotes of an answer, each with its document, version and place."""
+    """Print the quotes of an answer, each with its document, version and place.
+
+    A quote that the answer itself has in full is not printed twice.
+    """
     cited = [c for claim in answer.claims for c in claim.citations]
+    said = " ".join(answer.text.split())
     for number, citation in enumerate(dict.fromkeys(cited), 1):
         quote = " ".join(citation.quote.split())
         told = version_told(citation.document_id, citation.sha256)
@@ -172,7 +176,7 @@ def sources(answer: Answer, version_told: VersionTold) -> None:
             f"{escape(citation.place)} "
             f"[dim]({citation.document_id}, {citation.start}:{citation.end})[/dim]"
             + (f"\n    [yellow]{escape(told)}[/yellow]" if told else "")
-            + f"\n    “{escape(quote)}”"
+            + ("" if quote in said else f"\n    “{escape(quote)}”")
         )
 
 

@@ -70,13 +70,19 @@ class TestPlan:
         "question",
         [
             "What is the limit for hotels in the travel policy?",
-            "Write a memo about the deposit of the tenant and publish it.",
             "List the objects in the bucket deliverables",
         ],
     )
     def test_a_question_of_its_own_stands_alone(self, question: str) -> None:
         reply = plan({"question": question, **BEFORE})
         assert reply["question"] == question
+        assert reply["document_ids"] == reply["earlier"] == []
+
+    def test_of_an_order_to_write_its_subject_is_looked_for(self) -> None:
+        asked = "Write a memo about the deposit of the tenant and publish it."
+        reply = plan({"question": asked, **BEFORE})
+        assert reply["question"] == "the deposit of the tenant"
+        assert reply["agents"] == ["librarian", "analyst", "writer"]
         assert reply["document_ids"] == reply["earlier"] == []
 
     def test_a_long_conversation_does_not_nest(self) -> None:
