@@ -110,6 +110,10 @@ _RATE: Final = re.compile(
     r"|(?P<adverb>hour|dai|week|month|quarter|year|annual)(?:ly)?(?<=ly|al))\b",
     re.IGNORECASE,
 )
+_AMOUNT: Final = re.compile(
+    r"(?:[$€£]|\b(?:USD|EUR|GBP|CHF))\s?\d[\d.,]*|\b\d[\d.,]*\s?(?:USD|EUR|GBP|CHF|euros?|dollars)\b",
+    re.IGNORECASE,
+)
 _UNITS: Final = {"dai": "day", "annual": "year"}
 _CIRCUMSTANCE: Final = re.compile(
     r"\b(?:upon|after|following|during|throughout|before|prior to|in (?:the event|case) of"
@@ -161,7 +165,8 @@ def spelled(words: Iterable[str]) -> list[str]:
 
 
 def plainly(text: str) -> str:
-    """Return a text with what it says in several words said in one: each month, monthly."""
+    """Return a text with what it says otherwise said in one word: each month, monthly; 180 EUR."""
+    text = _AMOUNT.sub(r"\g<0> amount", text)
     return _RATE.sub(_rate, _OVERDUE.sub(r"\g<0> overdue", _FILLER.sub(" ", text)))
 
 

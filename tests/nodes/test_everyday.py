@@ -145,6 +145,14 @@ def test_when_is_answered_with_the_sentence_and_a_date_with_both_ends_of_its_str
     assert claim["text"] == "6. TERM: November 01, 2014 to October 31, 2017"
 
 
+def test_a_row_of_a_table_of_text_tells_what_something_costs() -> None:
+    table = "Expense | Limit\nTrain | second class\nHotel | 180 EUR\nMeals | 45 EUR\n"
+    passage = {"document_id": "d-1", "page": 1, "text": table}
+    (claim,) = draft({"question": "What may a hotel cost?", "passages": [passage]})["claims"]
+    assert "Hotel | 180 EUR" in claim["text"]
+    assert "Meals" not in claim["text"]
+
+
 def test_a_plain_question_is_searched_for_in_the_words_of_documents_too() -> None:
     returned = '{"passages": [{"document_id": "d-1"}]}'
     (again,) = look_again("Can we leave early?", returned)
@@ -161,6 +169,6 @@ def test_only_the_words_that_ask_for_something_have_to_be_met() -> None:
 
 def test_what_only_looks_like_a_word_is_none() -> None:
     assert "limit" not in plainly("fees, including but not limited to fees, without limitation")
-    assert plainly("EUR 5 each month") == "EUR 5 permonth"
+    assert plainly("EUR 5 each month") == "EUR 5 amount permonth"
     assert "overdue" in plainly("sums that are not paid when due bear interest")
     assert "termination" not in asserted("Upon the termination of this Agreement it is returned.")
