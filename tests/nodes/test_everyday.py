@@ -145,6 +145,14 @@ def test_when_is_answered_with_the_sentence_and_a_date_with_both_ends_of_its_str
     assert claim["text"] == "6. TERM: November 01, 2014 to October 31, 2017"
 
 
+def test_when_something_ends_is_not_when_somebody_may_end_it() -> None:
+    end = "2. Term. The lease begins on 1 March 2022 and continues until 28 February 2027."
+    leave = "10. Notice. The Tenant may terminate this lease by six months' notice to the Landlord."
+    passage = {"document_id": "d-1", "page": 1, "text": f"{leave}\n{end}\n"}
+    first = draft({"question": "When does the lease end?", "passages": [passage]})["claims"][0]
+    assert "28 February 2027" in first["text"]
+
+
 def test_a_row_of_a_table_of_text_tells_what_something_costs() -> None:
     table = "Expense | Limit\nTrain | second class\nHotel | 180 EUR\nMeals | 45 EUR\n"
     passage = {"document_id": "d-1", "page": 1, "text": table}
