@@ -125,7 +125,7 @@ def read_question(text: str, may_be_plain: bool = True) -> Question:
     if plain:
         slots = _telling(_slots(plainly(text)), frozenset(terms(" ".join(_NAMES_IT.findall(text)))))
         words = tuple(dict.fromkeys(word for slot in slots for word in slot))
-    parts = (words,) if plain else _parts(text)
+    parts = (words,) if plain else _parts(text, words)
     return Question(
         text=text,
         kind=kind,
@@ -181,10 +181,9 @@ def _pairs(sequence: tuple[str, ...]) -> frozenset[tuple[str, str]]:
     )
 
 
-def _parts(text: str) -> tuple[tuple[str, ...], ...]:
-    parts = (
-        tuple(dict.fromkeys(t for t in terms(p) if t not in FUNCTION)) for p in _PART.split(text)
-    )
+def _parts(text: str, words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the words of each part of a question: not what a figure falls into that is cut."""
+    parts = (tuple(dict.fromkeys(t for t in terms(p) if t in words)) for p in _PART.split(text))
     return tuple(part for part in parts if part)
 
 

@@ -107,6 +107,13 @@ def test_what_is_not_said_is_not_answered(question: str) -> None:
     assert answers(question) == []
 
 
+def test_a_figure_in_a_question_is_one_word() -> None:
+    fee = "The fee of 1.5 thousand dollars is owed by the licensee."
+    asked = "Which fee of 1.5 thousand dollars is owed by licensee, distributor or other reseller?"
+    found = quotes(asked, [Excerpt("0", f"{fee} The rest is not.")])
+    assert [quote.text for quote in found] == [fee]
+
+
 def test_no_excerpts_no_quotes() -> None:
     assert quotes("Who are the parties?", []) == []
 
