@@ -12,12 +12,11 @@ from nodes.reading import Excerpt, Quote, mentions, quotes
 from nodes.reading_plain import spelled
 from nodes.reading_question import read_question
 from nodes.reading_rows import MOST_ITEMS, changes, row_quotes, yes_or_no
-from nodes.reading_scope import Scope, scope, timeless
+from nodes.reading_scope import Scope, of_report, scope, timeless
 from nodes.reading_tables import statement
 from tools.accounting import mentions as mentions_of
 from tools.accounting import renamed, said, wordings
 from tools.accounting_items import STANDING
-from tools.questions import read
 
 Payload = dict[str, Any]
 
@@ -96,11 +95,11 @@ def _joined(question: str, before: str) -> str:
 def look_again(question: str, returned: str) -> list[Payload]:
     """Return what to search for once more after a first search, and in which documents.
 
-    Where a question names a time, it is of a report, which is full of the words of any question:
-    so the documents that came first are searched for the item alone, in all its names, with what
-    stands beside it in its statement. A plain question is searched for in the words of documents.
+    A report is full of the words of any question to it: so the documents that came first are
+    searched for the item alone, in all its names, with what stands beside it in its statement. A
+    plain question is searched for in the words of documents.
     """
-    asked = _items(question) if read(question).times else _in_other_words(question)
+    asked = _items(question) if of_report(question) else _in_other_words(question)
     try:
         passages = json.loads(returned).get("passages", []) if asked else []
     except ValueError:  # it says why nothing could be searched

@@ -254,6 +254,11 @@ def _left(question: str, heard: set[str]) -> str:
     return left if len(left.split()) > 1 else question
 
 
+def of_report(question: str) -> bool:
+    """Say whether a question is one to a report: it names a time, or the kind of report."""
+    return bool(read(question).times or _REPORT.search(" ".join(question.split())))
+
+
 def timeless(question: str) -> str:
     """Return a question without the times and the kinds of reports that it names."""
     plain = " ".join(question.split())  # else these patterns would go through each run of spaces
