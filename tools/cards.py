@@ -22,7 +22,7 @@ from tools.dates import iso
 from tools.openings import DATE, document_dates, titles
 from tools.passages import is_heading
 
-CARD_VERSION: Final = "3"
+CARD_VERSION: Final = "4"
 """Changes when the same pages would give another card; the version of the index goes up with it."""
 MOST: Final = 12
 """Values of one sort."""
