@@ -152,7 +152,7 @@ def _answers(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) 
     rows = [
         quote
         for excerpts_of_one in within.of_each[:MOST_ITEMS]
-        for quote in row_quotes(question, excerpts_of_one, within.calendars)
+        for quote in row_quotes(question, excerpts_of_one, within.calendars, within.heard)
     ]
     rows = [quote for quote in rows if quote.says or within.has_time(quote)]
     if rows and not (yes_or_no(question) or changes(question)):

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Final
 
 from nodes.reading import Excerpt, Quote
 from nodes.reading_tables import unit_of
 from nodes.reading_times import Calendar, Time, figure_at, times_asked
-from tools.accounting import Item, mentions, placed, said
+from tools.accounting import Item, Mention, mentions, placed, said
 from tools.accounting_items import Statement
 from tools.passages import Span
 from tools.table_rows import Column, Row, aligned, columns, rows
@@ -45,6 +45,8 @@ _OF_ANOTHER: Final = 0.7
 """For a row of a table that tells how much of another item is in it."""
 _INTRODUCED: Final = 250
 """Characters above the heads of a table in which it is said of what it is."""
+_SUMMED: Final = 10
+"""Rows after which their sum comes, at most."""
 _IN_PERCENT: Final = 0.5
 """For a row of a table in percent, where no share is asked for."""
 
@@ -65,7 +67,17 @@ _CHANGES: Final = re.compile(
     r"|higher|lower|differ\w*|versus|vs)\b",
     re.IGNORECASE,
 )
-_SHARE: Final = re.compile(r"%|\bpercent|\bpercentage|\bshares? of\b|\bproportion", re.IGNORECASE)
+_SHARE: Final = re.compile(r"%|\bpercent|(?<!per )\bshare of\b|\bproportion", re.IGNORECASE)
+_RATE: Final = re.compile(r"%|\b(?:percent\w*|rates?|ratio)\b", re.IGNORECASE)
+_CHANGE: Final = re.compile(r"\b(?:change|increase|decrease|variance|growth)\b", re.IGNORECASE)
+_OF_WHICH: Final = re.compile(r"\b(?:in|of|for|from|by|within)\b", re.IGNORECASE)
+_WITHIN: Final = re.compile(
+    r"\s+(?:(?:expenses?|costs?|charges?)\s+)?(?:(?:was|were|is|are|included|recorded|recognized)\s+)*"
+    r"(?:in|within)\s+(?:the\s+|its\s+|their\s+|[\w.&-]{1,30}[’']s?\s+)?",
+    re.IGNORECASE,
+)
+"""What stands between an item and another in which some of it is."""
+_IN_SMALL: Final = re.compile(r"\b[a-z]{2,}\b")
 _WHOLE: Final = re.compile(r"100(?:\.0+)?\s?%")
 _YES_OR_NO: Final = re.compile(
     r"\s*(?:does|do|did|is|are|was|were|has|have|can|will)\b", re.IGNORECASE
@@ -126,6 +138,10 @@ class _Sought:
     """It asks for a segment, a division, a region."""
     share: bool
     """It asks for a percentage."""
+    beyond: frozenset[str]
+    """Words that say in, of or for what it is."""
+    change: bool
+    """It asks by how much a figure changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +179,19 @@ def row_quotes(
     question: str,
     excerpts: Sequence[Excerpt],
     calendars: Mapping[str, Calendar] | None = None,
+    heard: frozenset[str] = frozenset(),
 ) -> list[Quote]:
     """Return the rows that have what a question asks for, the figures said: one for each item.
 
-    `calendars` says of documents, by id, how they count their years.
+    `calendars` says of documents, by id, how they count their years; `heard` are the words that
+    say whose documents are asked for.
     """
     if not about_figures(question):
         return []
     found = []
     for sought in _sought(question):
-        enough = [f for f in _weighed(sought, excerpts, calendars or {}) if f.weight >= _ENOUGH]
+        weighed = _weighed(sought, excerpts, calendars or {}, heard)
+        enough = [found for found in weighed if found.weight >= _ENOUGH]
         best = max(enough, key=lambda f: f.weight - f.later, default=None)
         if best:
             found.append(best.quote)
@@ -202,12 +221,50 @@ def _sought(question: str) -> tuple[_Sought, ...]:
         m.item: _just_before(question, m.start) for m in reversed(named)
     }
     items: list[Item | None] = list(dict.fromkeys(m.item for m in named))
-    if not times and not items:
+    if (not times and not items) or _of_one_another(question, named):
         return ()
+    beyond, change = _beyond(question) & frozenset(left), bool(_CHANGES.search(question))
     return tuple(
-        _Sought(item, left, names, before.get(item, names), times, statement, of_part, share)
+        _Sought(
+            item,
+            left,
+            names,
+            before.get(item, names),
+            times,
+            statement,
+            of_part,
+            share,
+            beyond,
+            change,
+        )
         for item in (items or [None])[:MOST_ITEMS]
     )
+
+
+def _of_one_another(question: str, named: Sequence[Mention]) -> bool:
+    """Say whether it is asked how much of one item is in another, which is neither of the two."""
+    words = placed(question)
+    return any(
+        _WITHIN.fullmatch(question[words[one.end - 1][2] : words[other.start][1]])
+        for one, other in pairwise(named)
+    )
+
+
+def _beyond(question: str) -> frozenset[str]:
+    """Return the words behind the first "in", "of" or "for": they say of what the figure shall be.
+
+    "How much revenue came from Atlantis?", "the costs of its cloud business".
+    """
+    words = placed(question)
+    first = next(
+        (
+            at
+            for at, ((_, _, end), (_, start, _)) in enumerate(pairwise(words), 1)
+            if _OF_WHICH.search(question[end:start])
+        ),
+        len(words),
+    )
+    return frozenset(word for word, _, _ in words[first:])
 
 
 def _just_before(question: str, at: int) -> frozenset[str]:
@@ -226,9 +283,10 @@ def _weighed(
     sought: _Sought,
     excerpts: Sequence[Excerpt],
     calendars: Mapping[str, Calendar],
+    heard: frozenset[str],
 ) -> Iterator[_Found]:
     documents: dict[str, int] = {}
-    parts = _parts(sought, excerpts) if sought.names or sought.before else {}
+    parts = _parts(sought, excerpts, heard)
     for rank, excerpt in enumerate(excerpts):
         later = documents.setdefault(excerpt.document, len(documents))
         standing = _LATER_DOCUMENT * later + _LATER_EXCERPT * min(rank, 30)
@@ -240,29 +298,41 @@ def _weighed(
             if called <= 0:
                 continue
             weight = called + _by_statement(sought, _statement_at(excerpt, row, inside))
-            if not sought.share and _is_in_percent(row, inside, excerpt.text):
+            in_percent = _is_in_percent(row, inside, excerpt.text)
+            if in_percent and not sought.share:
                 weight -= _IN_PERCENT
-            if sought.item and _is_of_another(sought.item, row, excerpt.text):
+            if sought.item and _is_of_another(sought.item, row, inside, excerpt.text):
                 weight -= _OF_ANOTHER
             calendar = calendars.get(excerpt.document, Calendar())
-            quoted = _quoted(sought, excerpt, row, caption, calendar)
+            quoted = _quoted(sought, excerpt, row, caption, calendar, in_percent)
             if quoted:
                 lacking, quote = quoted
                 yield _Found(weight, standing + _LACKING * lacking, quote)
 
 
-def _parts(sought: _Sought, excerpts: Sequence[Excerpt]) -> dict[str, frozenset[str]]:
+def _parts(
+    sought: _Sought, excerpts: Sequence[Excerpt], heard: frozenset[str]
+) -> dict[str, frozenset[str]]:
     """Return, by document, the words that say of which part of it the figure shall be.
 
-    They stand just before the item, or have a capital and name rows; whose it is says its opening.
+    They stand just before the item, or name rows, or nobody writes them in small letters: then they
+    name a place or a product, and a total is not of it. Whose it is says the opening.
     """
     found: dict[str, frozenset[str]] = {}
+    said_of = sought.names | sought.beyond
+    if not (said_of or sought.before):
+        return found
     for document in {excerpt.document for excerpt in excerpts}:
         own = [excerpt for excerpt in excerpts if excerpt.document == document]
         opening = {w for excerpt in own if excerpt.opens for w in said(excerpt.text)}
         labels = {w for excerpt in own for row in rows(excerpt.text) for w in said(row.label)}
-        parts = ((sought.names & labels) | sought.before) - opening - _SOFT
-        found[document] = parts if opening else frozenset()
+        texts = [excerpt.text for excerpt in own]
+        small = {w for text in texts for word in _IN_SMALL.findall(text) for w in said(word)}
+        written = {w for text in texts for w in said(text)}
+        proper = {w for w in said_of if w not in small and (w in sought.names or w in written)}
+        parts = (said_of & (labels | proper)) | sought.before
+        whose = heard or opening  # an opening names places too
+        found[document] = frozenset(parts - whose - _SOFT) if whose else frozenset()
     return found
 
 
@@ -348,13 +418,26 @@ def _is_in_percent(row: Row, inside: Sequence[Row], text: str) -> bool:
     return False
 
 
-def _is_of_another(item: Item, row: Row, text: str) -> bool:
-    """Say whether a table is introduced as one of another item: of what of it each expense has."""
+def _is_of_another(item: Item, row: Row, inside: Sequence[Row], text: str) -> bool:
+    """Say whether a table is one of another item: of what of it each expense has.
+
+    It is introduced so, or adds up to it: "Total stock-based compensation".
+    """
+    behind = (each for each in inside if each.span.start > row.span.start)
+    total = next((t.label for t in islice(behind, _SUMMED) if t.label.startswith("Total")), "")
+    if _is_another(item, total):
+        return True
     span = column_heads(text, row.span.start)
-    above = text[max(0, span.start - _INTRODUCED) : span.start].rstrip() if span else ""
-    if not above.endswith(":"):
+    if not span:
         return False
-    named = [m.item for m in mentions(said(re.split(r"[.;]\s", above)[-1]))]
+    # What introduces a table may have been taken for the first of its heads.
+    above, _, below = text[max(0, span.start - _INTRODUCED) : span.end].rpartition(":")
+    between = below[: max(0, len(below) - (span.end - span.start))]
+    return bool(above) and not between.strip() and _is_another(item, re.split(r"[.;]\s", above)[-1])
+
+
+def _is_another(item: Item, name: str) -> bool:
+    named = [m.item for m in mentions(said(name))]
     if any(_is(each, item) or _is(item, each) for each in named):
         return False
     return any(each.statement in ("cash flow", "note") for each in named)
@@ -375,6 +458,7 @@ def _quoted(
     row: Row,
     caption: Span | None,
     calendar: Calendar,
+    in_percent: bool,
 ) -> tuple[int, Quote] | None:
     """Quote a row with its heads and say its figures; None if it has none of the time asked for.
 
@@ -396,7 +480,10 @@ def _quoted(
         # A day is of the year that it is in, whatever the fiscal year is called.
         of_year = by_column if time.ends else _named(by_column, calendar.ending)
         quarter = not calendar.other_quarter
-        if told := figure_at(time.on(calendar), of_year, statement=statement, quarter=quarter):
+        told = figure_at(time.on(calendar), of_year, statement=statement, quarter=quarter)
+        if told and sought.share and not in_percent:
+            told = _as_share(sought, name, told, of_year)
+        if told:
             figures.append(told)
     if sought.times and not figures:
         return None
@@ -412,3 +499,24 @@ def _named(placed: Sequence[tuple[Column, str]], ending: str) -> list[tuple[Colu
     if not ending or max((c.year for c, _ in placed), default="") != ending:
         return list(placed)
     return [(replace(c, year=str(int(c.year) - 1)) if c.year else c, f) for c, f in placed]
+
+
+def _as_share(
+    sought: _Sought, name: str, told: tuple[Column, str], placed: Sequence[tuple[Column, str]]
+) -> tuple[Column, str] | None:
+    """Return a figure that is a percentage, or how it changed; None if it is an amount."""
+    column, figure = told
+    if not sought.change:
+        return told if "%" in figure or _RATE.search(f"{name} {column.name}") else None
+    at = placed.index(told)
+    behind = list(takewhile(lambda each: not each[0].year, placed[at + 1 :]))
+    before = list(takewhile(lambda each: each[0].year, reversed(placed[:at])))
+    if not behind:  # the year before stands between
+        beside = placed[at + 1 : at + 2]
+        behind = list(takewhile(lambda each: not each[0].year, placed[at + 2 :]))
+        before = [*before, *beside]
+    changed = [each for each in behind if "%" in each[1] and _CHANGE.search(each[0].name)]
+    if len(changed) != 1 or len(before) != 1 or before[0][0].year >= column.year:
+        return None
+    (change, by), over = changed[0], before[0][0]
+    return replace(column, name=f"{column.name} {over.name} {change.name}"), by

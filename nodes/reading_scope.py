@@ -53,6 +53,10 @@ _QUARTER_ENDED: Final = re.compile(
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
 _SHORT_YEAR: Final = re.compile(r"\bFY\s?[’']?(\d\d)\b", re.IGNORECASE)
 _OPENING: Final = 2_500
+_FILED_WITH: Final = re.compile(
+    r"\bunited\s+states\s+securities\s+and\s+exchange\s+commission\b", re.IGNORECASE
+)
+"""It stands on the cover of a filing, which is not of the United States for that."""
 _WORD: Final = re.compile(r"[^\W_]+")
 _SMALL: Final = re.compile(r"\b[a-z]{2,}\b")
 _LEAST: Final = 4
@@ -86,6 +90,8 @@ class Scope:
     excerpts: list[Excerpt]
     of_each: list[list[Excerpt]]
     """The same, those of each company apart if a question names several."""
+    heard: frozenset[str]
+    """Words that say whose documents are asked for."""
     calendars: dict[str, Calendar]
     """How the documents count their years."""
     years: frozenset[str]
@@ -161,6 +167,7 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
         asked=asked,
         excerpts=[e for of_one in of_each for e in of_one],
         of_each=of_each,
+        heard=frozenset(w for word in heard for w in said(word)),
         calendars={
             d: Calendar(
                 ending.get(d, ""), _shift(question, d, excerpts), _other_quarter(question, opening)
@@ -197,7 +204,7 @@ def _of_whom(
 
 def _opening(document: str, excerpts: Iterable[Excerpt], name: str) -> str:
     own = [e.text for e in excerpts if e.document == document and e.opens]
-    return f"{name}\n{' '.join(own)[:_OPENING]}"
+    return f"{name}\n{_FILED_WITH.sub(' ', ' '.join(own)[:_OPENING])}"
 
 
 def _who(question: str) -> list[str]:

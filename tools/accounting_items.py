@@ -169,9 +169,9 @@ ProceedsFromIssuanceOfLongTermDebt:
 RepaymentsOfLongTermDebt:
     repayments|payments of|on long-term? debt|borrowings|notes
 IncomeTaxesPaid:
-    income taxes paid; cash paid for income taxes
+    income taxes paid; cash paid for income taxes; pay|paid for|in income? taxes
 InterestPaid:
-    interest paid; cash paid for interest
+    interest paid; cash paid for interest; pay|paid for|in interest
 CashPeriodIncreaseDecrease:
     change|increase|decrease decrease? in cash and cash equivalents;
     net change|increase|decrease decrease? in cash and? cash? equivalents

@@ -157,6 +157,8 @@ def columns(heads: str) -> list[Column]:
             first -= 1
         while end < len(lines) and is_piece(lines[end]):
             end += 1
+    if any(not (tells_columns(under) or _UNIT.search(under)) for under in lines[end:]):
+        return []  # more heads, which stand for columns between
     line, over = " ".join(lines[first:end]), "\n".join(lines[:first])
     found = _with_lengths(_with_years(_in_line(line), over), f"{over}\n{line}")
     return _with_ends(_with_changes(found, over), line, over)

@@ -90,9 +90,10 @@ def tells_columns(line: str) -> bool:
 def column_heads(text: str, at: int) -> Span | None:
     """Return what heads the columns of the row that begins at an offset, or None.
 
-    It ends where a paragraph stands between, or `MOST_ROWS` lines above.
+    It ends where a paragraph stands between, or another table, or `MOST_ROWS` lines above.
     """
     above = [*islice(_lines(text, at), MOST_ROWS + _ABOVE)]
+    strange = 0
     for number, span in enumerate(above[:MOST_ROWS]):
         line = text[span.start : span.end]
         if periods(line) or (is_piece(line) and _stacked(text, above[number:])):
@@ -101,6 +102,8 @@ def column_heads(text: str, at: int) -> Span | None:
                 if not _belongs(text[over.start : over.end]):
                     break
                 start = over.start
+            if strange > _BETWEEN:  # more heads, cell by cell, without a period
+                end = above[number - strange].end
             for under in reversed(above[max(0, number - _BELOW) : number]):
                 if not _SCALE.fullmatch(text, under.start, under.end):
                     break
@@ -109,6 +112,10 @@ def column_heads(text: str, at: int) -> Span | None:
         words = len(line.split())
         if words >= _PROSE and words - len(CELL.findall(line)) >= _PROSE:
             return None
+        row = is_row(line)
+        if row and strange > _BETWEEN:
+            return None  # it is of another table, and in the heads of this one is no period
+        strange = 0 if row else strange + 1
     return None
 
 

@@ -132,6 +132,89 @@ def test_a_part_that_is_asked_for_is_not_answered_with_the_whole() -> None:
     assert says("What was Acme's cloud revenue in 2019?", cover, table) == []
 
 
+def passage(document: str, page: int, text: str, **more: object) -> dict[str, object]:
+    given = {"document_id": f"d-{document}", "document": f"{document}.pdf", "page": page}
+    return {**given, "text": text, **more}
+
+
+PLACES = [
+    Excerpt("c", "ACME INC.\nStates of incorporation: United\n", opens=True, document="d"),
+    Excerpt("m", "We import tools from Freedonia.", document="d"),
+    Excerpt(
+        "t", "2019 2018\nRevenue 210 190\nUnited States revenue 80 70\nToys 9 8\n", document="d"
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("How much revenue did Acme earn in 2019?", ["Revenue, 2019: 210"]),
+        (
+            "How much revenue did Acme earn in the United States in 2019?",
+            ["United States revenue, 2019: 80"],
+        ),
+        ("What was Acme's revenue in Ruritania in 2019?", []),
+        ("what was acme's revenue in freedonia in 2019?", []),
+        ("How much revenue did Acme make from the Acme Kite in 2019?", []),
+        ("What was Acme's revenue for its toys in 2019?", []),
+        ("What was the depreciation in Acme's revenue in 2019?", []),
+    ],
+)
+def test_a_place_or_a_product_that_no_row_names_is_not_answered_with_the_whole(
+    question: str, said: list[str]
+) -> None:
+    heard = frozenset({"acme"})
+    assert [quote.says for quote in row_quotes(question, PLACES, heard=heard)] == said
+
+
+def test_a_filing_is_not_of_the_country_on_its_cover() -> None:
+    cover = "UNITED STATES\nSECURITIES AND EXCHANGE COMMISSION\nACME INC.\n2019"
+    filing = [
+        passage("acme", 1, cover, opens=True),
+        passage("acme", 2, PLACES[2].text),
+    ]
+    question = "How much revenue did Acme earn in the United States in 2019?"
+    (claim,) = draft({"question": question, "passages": filing})["claims"]
+    assert claim["text"] == "United States revenue, 2019: 80"
+
+
+CHANGED = Excerpt(
+    "t",
+    "2023 2022 Change\nNet sales 120 100 20 %\nGross margin 60 40 50 %\n"
+    "Gross margin percentage:\n"
+    "Gross margin percentage 50.0 % 40.0 %\n",
+)
+
+
+def test_who_asks_for_a_percentage_is_not_told_an_amount() -> None:
+    assert says("What was the gross margin percentage in 2023?", CHANGED) == [
+        "Gross margin percentage, 2023: 50.0 %"
+    ]
+    assert says("What percentage were net sales in 2023?", CHANGED) == []
+
+
+def test_by_what_percentage_a_figure_changed_is_said_of_the_year_it_is_of() -> None:
+    asked = "By what percentage did net sales change in {}?"
+    (said,) = says(asked.format(2023), CHANGED)
+    assert said == "Net sales, 2023 2022 Change: 20 %"
+    assert says(asked.format(2022), CHANGED) == []
+
+
+def test_what_is_paid_for_taxes_is_not_what_they_are() -> None:
+    table = Excerpt(
+        "t", "2019 2018\nProvision for income taxes 30 20\nCash paid for income taxes, net 7 6\n"
+    )
+    assert says("How much cash was paid for income taxes in 2019?", table) == [
+        "Cash paid for income taxes, net, 2019: 7"
+    ]
+
+
+def test_a_table_that_adds_up_to_another_item_has_of_it_what_each_expense_has() -> None:
+    table = Excerpt("t", "2019 2018\nCost of sales 3 2\nTotal stock-based compensation 3 2\n")
+    assert says("What was the cost of sales in 2019?", table) == []
+
+
 FISCAL = [
     Excerpt("c", "For the quarterly period ended April 30, 2023\nACME", opens=True, document="d"),
     Excerpt("m", "Revenue rose in the first quarter of fiscal year 2024.", document="d"),
@@ -188,11 +271,6 @@ def test_a_fiscal_year_that_ends_in_january_has_the_name_that_the_report_gives_i
     assert [q.says for q in row_quotes(question, [table], {"d-1": Calendar(ending="2020")})] == [
         "Net sales, 2020: 12"
     ]
-
-
-def passage(document: str, page: int, text: str, **more: object) -> dict[str, object]:
-    given = {"document_id": f"d-{document}", "document": f"{document}.pdf", "page": page}
-    return {**given, "text": text, **more}
 
 
 COVER = "ACME STORES, INC.\nAnnual report for the fiscal year ended December 31, 2019\n"

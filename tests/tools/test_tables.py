@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tools.table_rows import columns
 from tools.tables import column_heads, heads_above, periods, scale, tells_columns
 
 STATEMENT = """\
@@ -141,3 +142,30 @@ def test_no_text_is_too_odd(text: str) -> None:
     span = column_heads(text, len(text))
     assert span is None or text[span.start : span.end].strip()
     heads_above(text, 0, len(text), text)
+
+
+LEVELS = """Fair value
+Level
+Adjusted
+cost
+Gains
+Losses
+Recorded
+basis
+"""
+
+
+def test_a_table_whose_heads_name_no_time_is_not_headed_by_the_one_above_it() -> None:
+    text = f"2019 2018\nImpairments 9 8\nNOTE 4\n{LEVELS}Bonds Level 1 20 3 4 5\nNotes 7 6 5 4\n"
+    assert column_heads(text, text.index("Bonds")) is None
+    assert column_heads(text, text.index("Notes")) is None
+
+
+def test_heads_below_the_days_belong_to_them_and_leave_no_column_certain() -> None:
+    text = f"May 1, 2019 May 1, 2018\n{LEVELS}Bonds Level 1 20 3 4 5\nNotes 7 6\n"
+    for name in ("Bonds", "Notes"):
+        span = column_heads(text, text.index(name))
+        assert span is not None
+        heads = text[span.start : span.end]
+        assert heads.endswith("basis")
+        assert columns(heads) == []
