@@ -12,17 +12,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice, pairwise, takewhile
+from itertools import pairwise
 from typing import Final
 
 from nodes.reading import Excerpt, Quote
+from nodes.reading_standing import STATEMENTS, Standing, is_a
 from nodes.reading_tables import unit_of
-from nodes.reading_times import Calendar, Time, figure_at, times_asked
+from nodes.reading_times import Calendar, Time, figure_at, share_at, times_asked
 from tools.accounting import Item, Mention, mentions, placed, said
 from tools.accounting_items import Statement
 from tools.passages import Span
-from tools.table_rows import Column, Row, aligned, columns, rows
-from tools.tables import column_heads
+from tools.table_rows import Column, Row, aligned, rows
 
 _ENOUGH: Final = 0.5
 """From which weight on a row is taken to be what was asked for."""
@@ -43,10 +43,6 @@ _LATER_DOCUMENT, _LATER_EXCERPT = 0.5, 0.01
 _TOTAL: Final = 0.1
 _OF_ANOTHER: Final = 0.7
 """For a row of a table that tells how much of another item is in it."""
-_INTRODUCED: Final = 250
-"""Characters above the heads of a table in which it is said of what it is."""
-_SUMMED: Final = 10
-"""Rows after which their sum comes, at most."""
 _IN_PERCENT: Final = 0.5
 """For a row of a table in percent, where no share is asked for."""
 
@@ -68,8 +64,6 @@ _CHANGES: Final = re.compile(
     re.IGNORECASE,
 )
 _SHARE: Final = re.compile(r"%|\bpercent|(?<!per )\bshare of\b|\bproportion", re.IGNORECASE)
-_RATE: Final = re.compile(r"%|\b(?:percent\w*|rates?|ratio)\b", re.IGNORECASE)
-_CHANGE: Final = re.compile(r"\b(?:change|increase|decrease|variance|growth)\b", re.IGNORECASE)
 _OF_WHICH: Final = re.compile(r"\b(?:in|of|for|from|by|within)\b", re.IGNORECASE)
 _WITHIN: Final = re.compile(
     r"\s+(?:(?:expenses?|costs?|charges?)\s+)?(?:(?:was|were|is|are|included|recorded|recognized)\s+)*"
@@ -78,25 +72,9 @@ _WITHIN: Final = re.compile(
 )
 """What stands between an item and another in which some of it is."""
 _IN_SMALL: Final = re.compile(r"\b[a-z]{2,}\b")
-_WHOLE: Final = re.compile(r"100(?:\.0+)?\s?%")
 _YES_OR_NO: Final = re.compile(
     r"\s*(?:does|do|did|is|are|was|were|has|have|can|will)\b", re.IGNORECASE
 )
-_STATEMENTS: Final[dict[Statement, re.Pattern[str]]] = {
-    "cash flow": re.compile(
-        r"\bcash[\s-]+flows?\s+statements?\b|\bstatements?\s+of\s+(?:\w+\s+)?cash\s+flows?",
-        re.IGNORECASE,
-    ),
-    "balance": re.compile(
-        r"\bbalance\s+sheets?\b|\bstatements?\s+of\s+financial\s+(?:position|condition)",
-        re.IGNORECASE,
-    ),
-    "income": re.compile(
-        r"\b(?:income|earnings|operations|p\s?&\s?l|profit\s+and\s+loss)\s+statements?\b"
-        r"|\bstatements?\s+of\s+(?:\w+\s+){0,2}(?:income|operations|earnings|loss)\b",
-        re.IGNORECASE,
-    ),
-}
 _YEAR: Final = re.compile(r"(?:fy)?\d+")
 _PART_OF: Final = re.compile(r"\b(?:segments?|divisions?|regions?|units?)\b", re.IGNORECASE)
 _FILLER: Final = frozenset(
@@ -214,7 +192,7 @@ def _sought(question: str) -> tuple[_Sought, ...]:
         w for m in re.finditer(r"(?<=[\w,’'&-])\s+([A-Z][\w&’'.-]*)", question) for w in said(m[1])
     )
     times = times_asked(question)
-    statement = next((s for s, p in _STATEMENTS.items() if p.search(question)), None)
+    statement = next((s for s, p in STATEMENTS.items() if p.search(question)), None)
     of_part, share = bool(_PART_OF.search(question)), bool(_SHARE.search(question))
     names = capitals & frozenset(left)
     before: dict[Item | None, frozenset[str]] = {
@@ -290,21 +268,21 @@ def _weighed(
     for rank, excerpt in enumerate(excerpts):
         later = documents.setdefault(excerpt.document, len(documents))
         standing = _LATER_DOCUMENT * later + _LATER_EXCERPT * min(rank, 30)
-        inside = rows(excerpt.text)
-        for row in inside:
+        table = Standing(excerpt.text, excerpt.heads)
+        for row in table.rows:
             called, caption = _called(
                 sought, row, excerpt.text, parts.get(excerpt.document, frozenset())
             )
             if called <= 0:
                 continue
-            weight = called + _by_statement(sought, _statement_at(excerpt, row, inside))
-            in_percent = _is_in_percent(row, inside, excerpt.text)
+            weight = called + _by_statement(sought, table.statement_at(row))
+            in_percent = table.is_in_percent(row)
             if in_percent and not sought.share:
                 weight -= _IN_PERCENT
-            if sought.item and _is_of_another(sought.item, row, inside, excerpt.text):
+            if sought.item and table.is_of_another(sought.item, row):
                 weight -= _OF_ANOTHER
             calendar = calendars.get(excerpt.document, Calendar())
-            quoted = _quoted(sought, excerpt, row, caption, calendar, in_percent)
+            quoted = _quoted(sought, excerpt, row, caption, calendar, table)
             if quoted:
                 lacking, quote = quoted
                 yield _Found(weight, standing + _LACKING * lacking, quote)
@@ -367,20 +345,16 @@ def _own(
 ) -> tuple[tuple[int, int] | None, bool]:
     """Return which words of a label name an item, and whether its caption has to help."""
     for mention in mentions(label):
-        if _is(mention.item, item):
+        if is_a(mention.item, item):
             return (mention.start, mention.end), False
     both = mentions([*caption, *label])
     for mention in both:
-        if _is(mention.item, item):
+        if is_a(mention.item, item):
             if mention.end > len(caption):
                 return (0, mention.end - len(caption)), True
             if asked.intersection(label) or label[:1] == ["total"]:
                 return (0, 0), True
     return None, False
-
-
-def _is(found: Item, wanted: Item) -> bool:
-    return wanted.element in (found.element, found.within)
 
 
 def _by_words(sought: _Sought, label: Sequence[str], caption: Sequence[str]) -> float:
@@ -392,55 +366,6 @@ def _by_words(sought: _Sought, label: Sequence[str], caption: Sequence[str]) -> 
     if len(extra) >= len(wanted):
         return 0.0
     return 0.9 - _EXTRA * len(extra)
-
-
-def _statement_at(excerpt: Excerpt, row: Row, inside: Sequence[Row]) -> Statement | None:
-    """Return the statement that a row stands in: by its title above, or by the rows beside it."""
-    above = f"{excerpt.heads}\n{excerpt.text[: row.span.start]}"
-    titles = [
-        (m.start(), statement) for statement, p in _STATEMENTS.items() for m in p.finditer(above)
-    ]
-    if titles:
-        return max(titles)[1]
-    votes: dict[Statement, int] = {}
-    for each in inside:
-        for item in {m.item for m in mentions(said(each.label))}:
-            votes[item.statement] = votes.get(item.statement, 0) + 1
-    best = max(votes, key=lambda s: votes[s], default=None)
-    return best if best and votes[best] > 2 else None
-
-
-def _is_in_percent(row: Row, inside: Sequence[Row], text: str) -> bool:
-    """Say whether a row stands in a table of which the first is a hundred percent of itself."""
-    for other in inside:
-        if other.span.start <= row.span.start and all(map(_WHOLE.fullmatch, other.figures)):
-            return column_heads(text, other.span.start) == column_heads(text, row.span.start)
-    return False
-
-
-def _is_of_another(item: Item, row: Row, inside: Sequence[Row], text: str) -> bool:
-    """Say whether a table is one of another item: of what of it each expense has.
-
-    It is introduced so, or adds up to it: "Total stock-based compensation".
-    """
-    behind = (each for each in inside if each.span.start > row.span.start)
-    total = next((t.label for t in islice(behind, _SUMMED) if t.label.startswith("Total")), "")
-    if _is_another(item, total):
-        return True
-    span = column_heads(text, row.span.start)
-    if not span:
-        return False
-    # What introduces a table may have been taken for the first of its heads.
-    above, _, below = text[max(0, span.start - _INTRODUCED) : span.end].rpartition(":")
-    between = below[: max(0, len(below) - (span.end - span.start))]
-    return bool(above) and not between.strip() and _is_another(item, re.split(r"[.;]\s", above)[-1])
-
-
-def _is_another(item: Item, name: str) -> bool:
-    named = [m.item for m in mentions(said(name))]
-    if any(_is(each, item) or _is(item, each) for each in named):
-        return False
-    return any(each.statement in ("cash flow", "note") for each in named)
 
 
 def _by_statement(sought: _Sought, at: Statement | None) -> float:
@@ -458,20 +383,19 @@ def _quoted(
     row: Row,
     caption: Span | None,
     calendar: Calendar,
-    in_percent: bool,
+    table: Standing,
 ) -> tuple[int, Quote] | None:
     """Quote a row with its heads and say its figures; None if it has none of the time asked for.
 
     With it comes of how many times it is not known which figure is theirs.
     """
     text = excerpt.text
-    span = column_heads(text, row.span.start)
-    heads = text[span.start : span.end] if span else excerpt.heads
+    heads = table.heads_of(row)
     near = caption and row.span.end - caption.start <= _FARTHEST
     start = caption.start if caption and near else row.span.start
     name = f"{text[caption.start : caption.end]} {row.label}" if caption and near else row.label
     quote = Quote(excerpt.id, text[start : row.span.end], 0.9, heads)
-    by_column = aligned(row, columns(heads))
+    by_column = aligned(row, table.columns_of(row))
     if not by_column:
         return len(sought.times), quote
     statement = sought.item.statement if sought.item else None
@@ -481,8 +405,8 @@ def _quoted(
         of_year = by_column if time.ends else _named(by_column, calendar.ending)
         quarter = not calendar.other_quarter
         told = figure_at(time.on(calendar), of_year, statement=statement, quarter=quarter)
-        if told and sought.share and not in_percent:
-            told = _as_share(sought, name, told, of_year)
+        if told and sought.share and not table.is_in_percent(row):
+            told = share_at(told, of_year, name=name, change=sought.change)
         if told:
             figures.append(told)
     if sought.times and not figures:
@@ -499,24 +423,3 @@ def _named(placed: Sequence[tuple[Column, str]], ending: str) -> list[tuple[Colu
     if not ending or max((c.year for c, _ in placed), default="") != ending:
         return list(placed)
     return [(replace(c, year=str(int(c.year) - 1)) if c.year else c, f) for c, f in placed]
-
-
-def _as_share(
-    sought: _Sought, name: str, told: tuple[Column, str], placed: Sequence[tuple[Column, str]]
-) -> tuple[Column, str] | None:
-    """Return a figure that is a percentage, or how it changed; None if it is an amount."""
-    column, figure = told
-    if not sought.change:
-        return told if "%" in figure or _RATE.search(f"{name} {column.name}") else None
-    at = placed.index(told)
-    behind = list(takewhile(lambda each: not each[0].year, placed[at + 1 :]))
-    before = list(takewhile(lambda each: each[0].year, reversed(placed[:at])))
-    if not behind:  # the year before stands between
-        beside = placed[at + 1 : at + 2]
-        behind = list(takewhile(lambda each: not each[0].year, placed[at + 2 :]))
-        before = [*before, *beside]
-    changed = [each for each in behind if "%" in each[1] and _CHANGE.search(each[0].name)]
-    if len(changed) != 1 or len(before) != 1 or before[0][0].year >= column.year:
-        return None
-    (change, by), over = changed[0], before[0][0]
-    return replace(column, name=f"{column.name} {over.name} {change.name}"), by

@@ -7,6 +7,7 @@ heads leave no doubt. Next: `nodes/reading_rows.py` finds the row.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final
 
 from tools.accounting_items import Statement
@@ -17,6 +18,8 @@ _LENGTH: Final = re.compile(
     r"\b(three|six|nine|twelve)[\s-]+months?\b|\b(quarter)(?:ly\s+period)?\s+end(?:ed|ing)\b",
     re.IGNORECASE,
 )
+_RATE: Final = re.compile(r"%|\b(?:percent\w*|rates?|ratio)\b", re.IGNORECASE)
+_CHANGE: Final = re.compile(r"\b(?:change|increase|decrease|variance|growth)\b", re.IGNORECASE)
 _LENGTHS: Final = {"three": 3, "quarter": 3, "six": 6, "nine": 9, "twelve": 12}
 
 
@@ -121,3 +124,31 @@ def figure_at(
     column, figure = found[0]
     lasting = column.lasting if column.lasting not in column.name else ""
     return replace(column, name=f"{lasting} {column.name}".strip()), figure
+
+
+def share_at(
+    told: tuple[Column, str],
+    placed: Sequence[tuple[Column, str]],
+    *,
+    name: str,
+    change: bool = False,
+) -> tuple[Column, str] | None:
+    """Return a figure if it is a percentage, or by what percentage it changed; None if neither.
+
+    A change is that of the later of two years that stand side by side.
+    """
+    column, figure = told
+    if not change:
+        return told if "%" in figure or _RATE.search(f"{name} {column.name}") else None
+    at = placed.index(told)
+    behind = list(takewhile(lambda each: not each[0].year, placed[at + 1 :]))
+    before = list(takewhile(lambda each: each[0].year, reversed(placed[:at])))
+    if not behind:  # the year before stands between
+        beside = placed[at + 1 : at + 2]
+        behind = list(takewhile(lambda each: not each[0].year, placed[at + 2 :]))
+        before = [*before, *beside]
+    changed = [each for each in behind if "%" in each[1] and _CHANGE.search(each[0].name)]
+    if len(changed) != 1 or len(before) != 1 or before[0][0].year >= column.year:
+        return None
+    (by, percent), over = changed[0], before[0][0]
+    return replace(column, name=f"{column.name} {over.name} {by.name}"), percent

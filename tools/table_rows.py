@@ -140,9 +140,9 @@ def _cells(line: str) -> list[tuple[int, str]]:
     for start, stop, figure in reversed(found):
         if not _BETWEEN_CELLS.fullmatch(line, stop, end):
             break
-        kept.insert(0, (start, figure))
+        kept.append((start, figure))
         end = start
-    return kept
+    return kept[::-1]
 
 
 def columns(heads: str) -> list[Column]:

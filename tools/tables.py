@@ -24,6 +24,7 @@ _ABOVE: Final = 16
 _BELOW: Final = 1
 """Lines under the periods that may say the unit."""
 _LONGEST_LINE: Final = 100
+_LONGEST_HEADS: Final = 1_000
 _BETWEEN: Final = 6
 """Lines that are no rows at the top and at the end of pages over which a table goes on, at most."""
 
@@ -66,7 +67,7 @@ CELL: Final = re.compile(
 
 def periods(line: str) -> list[str]:
     """Return the periods that a line heads columns with; none, if it is no such line."""
-    if not _FIGURE.search(line):
+    if len(line) > _LONGEST_HEADS or not _FIGURE.search(line):
         return []
     found = [" ".join(m[0].split()) for m in PERIOD.finditer(line)]
     if len(found) < 2:

@@ -406,3 +406,18 @@ def test_a_question_with_much_space_in_it_takes_no_time() -> None:
 def test_no_text_is_too_odd(text: str, heads: str) -> None:
     for quote in row_quotes("What was the revenue in 2019?", [Excerpt("0", text, heads=heads)]):
         assert quote.text in text
+
+
+@pytest.mark.parametrize(
+    ("text", "heads"),
+    [
+        ("2019 2018\n" + "Revenue 100.0 % 100.0 %\n" * 1_500, ""),
+        ("Statements of income\nRevenue 12 13\n" * 1_000, ""),
+        ("— " * 30_000, ""),
+        ("Revenue 12 13\n" * 30, "2019 2018 " * 20_000),
+    ],
+)
+def test_many_rows_and_long_lines_take_time_in_proportion(text: str, heads: str) -> None:
+    begun = time.thread_time()
+    row_quotes("What was the revenue in 2019?", [Excerpt("0", text, heads=heads)])
+    assert time.thread_time() - begun < 4
