@@ -153,6 +153,11 @@ def figures_asked(question: str) -> bool:
     return bool(_MANY.search(question))
 
 
+def part_asked(question: str) -> frozenset[str]:
+    """Return the words that say of which part of a business, or of which product, a figure is."""
+    return frozenset().union(*(s.names | s.before | s.beyond for s in _sought(question)))
+
+
 def row_quotes(
     question: str,
     excerpts: Sequence[Excerpt],

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from nodes.reading import Excerpt, Quote
-from nodes.reading_rows import about_figures, figures_asked, yes_or_no
-from nodes.reading_times import Calendar
+from nodes.reading_rows import about_figures, changes, figures_asked, part_asked, yes_or_no
+from nodes.reading_times import Calendar, When
 from tools.accounting import mentions, placed, said
+from tools.dates import iso
 from tools.names import LEGAL
-from tools.openings import MONTH
+from tools.openings import DATE, MONTH
 from tools.questions import read
 from tools.table_rows import rows
 
@@ -49,6 +50,10 @@ _ENDED_EARLY: Final = re.compile(
 _SAYS_FISCAL: Final = re.compile(r"\bfiscal\b|\bFY\s?\d", re.IGNORECASE)
 _QUARTER_ENDED: Final = re.compile(
     rf"\bquarter(?:ly\s+period)?\s+ended:?\s+{MONTH}\s+\d{{1,2}},?\s+(\d{{4}})", re.IGNORECASE
+)
+_PERIOD_ENDED: Final = re.compile(r"\b(?:quarter|period|months)\s+ended:?\s+", re.IGNORECASE)
+_AMOUNT: Final = re.compile(
+    r"[$€£]\s?\(?\d|\d\s?%|\d,\d{3}|\d\.\d|\d\s+(?:thousand|million|billion|percent)\b"
 )
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
 _SHORT_YEAR: Final = re.compile(r"\bFY\s?[’']?(\d\d)\b", re.IGNORECASE)
@@ -94,6 +99,11 @@ class Scope:
     """Words that say whose documents are asked for."""
     calendars: dict[str, Calendar]
     """How the documents count their years."""
+    when: When
+    ended: dict[str, str]
+    """The months in which the quarters ended that the documents are of: "2023-06"."""
+    part: frozenset[str] | None
+    """Words that a sentence must have, if an amount is asked for; None: it need not tell one."""
     years: frozenset[str]
     on_time: frozenset[str]
     """Documents that are of a time asked for."""
@@ -149,8 +159,19 @@ class Scope:
             return True
         if quote.heads or rows(quote.text):
             return self.has_time(quote) and not (self.why or of_item)
-        told = {e for m in mentions(said(quote.text)) for e in (m.item.element, m.item.within)}
-        return not of_item or bool(self.items & told)
+        if not of_item:
+            return True
+        words = said(quote.text)
+        told = {e for m in mentions(words) for e in (m.item.element, m.item.within)}
+        return bool(self.items & told) and (self.part is None or self._tells(quote, words))
+
+    def _tells(self, quote: Quote, words: Sequence[str]) -> bool:
+        """Say whether a sentence tells an amount, of the part and the time that are asked for."""
+        part = self.part or frozenset()
+        if not _AMOUNT.search(quote.text) or not part <= {*words}:
+            return False
+        document = next((e.document for e in self.excerpts if e.id == quote.excerpt), "")
+        return self.when.fits(quote.text, self.ended.get(document, ""))
 
 
 def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> Scope:
@@ -174,6 +195,9 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
             )
             for d, opening in openings.items()
         },
+        when=When.of(question),
+        ended={d: m for d, text in openings.items() if (m := _month_ended(text))},
+        part=_part(question, asked, heard),
         years=years,
         on_time=frozenset(d for d, text in openings.items() if years & _years_of(text)),
         items=frozenset(m.item.element for m in mentions(said(asked))),
@@ -182,6 +206,21 @@ def scope(question: str, excerpts: Sequence[Excerpt], names: dict[str, str]) -> 
         which=bool(_WHICH.match(question)),
         why=bool(_WHY.search(question)),
     )
+
+
+def _part(question: str, asked: str, heard: set[str]) -> frozenset[str] | None:
+    """Return the words that a sentence must have which tells the amount that is asked for."""
+    of_amounts = any(m.item.statement != "text" for m in mentions(said(asked)))
+    if not of_amounts or _WHY.search(question) or yes_or_no(question) or changes(question):
+        return None
+    return part_asked(question) - {w for word in heard for w in said(word)}
+
+
+def _month_ended(opening: str) -> str:
+    """Return in which month the quarter ended that a document is of; nothing if it says none."""
+    found = _PERIOD_ENDED.search(opening)
+    date = DATE.match(opening, found.end()) if found else None
+    return iso(date[0])[:7] if date else ""
 
 
 def _of_whom(

@@ -11,6 +11,8 @@ from itertools import takewhile
 from typing import Final
 
 from tools.accounting_items import Statement
+from tools.dates import iso
+from tools.openings import DATE
 from tools.questions import read
 from tools.table_rows import Column
 
@@ -20,6 +22,7 @@ _LENGTH: Final = re.compile(
 )
 _RATE: Final = re.compile(r"%|\b(?:percent\w*|rates?|ratio)\b", re.IGNORECASE)
 _CHANGE: Final = re.compile(r"\b(?:change|increase|decrease|variance|growth)\b", re.IGNORECASE)
+_ORDINALS: Final = ("first", "second", "third", "fourth")
 _LENGTHS: Final = {"three": 3, "quarter": 3, "six": 6, "nine": 9, "twelve": 12}
 
 
@@ -152,3 +155,46 @@ def share_at(
         return None
     (by, percent), over = changed[0], before[0][0]
     return replace(column, name=f"{column.name} {over.name} {by.name}"), percent
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The quarters and the months that a question names: what a sentence is not to contradict."""
+
+    quarters: frozenset[int]
+    months: frozenset[str]
+    """In which a period or a day lies that is asked for: "2023-06"."""
+
+    @classmethod
+    def of(cls, question: str) -> "When":
+        """Read a question."""
+        times = read(question).times
+        return cls(
+            frozenset(int(time[6]) for time in times if time[5:6] == "Q"),
+            frozenset(time[:7] for time in times if len(time) > 4 and time[5:6] != "Q"),
+        )
+
+    def fits(self, text: str, ended: str = "") -> bool:
+        """Say whether a text may be of this time, in a document whose quarter `ended` in a month.
+
+        One that names only other quarters, or other days, is not.
+        """
+        named = {n for n, word in enumerate(_ORDINALS, 1) if _quarter_in(word, n, text)}
+        if self.quarters and named and not self.quarters & named:
+            return False
+        if not self.months:
+            return True
+        told = {iso(match[0])[5:7] for match in DATE.finditer(text)} - {""}
+        if told:
+            return any(m[:4] in text and _near(m[5:7], t) for m in self.months for t in told)
+        return not ended or any(m[:4] == ended[:4] and _near(m[5:], ended[5:]) for m in self.months)
+
+
+def _quarter_in(word: str, number: int, text: str) -> bool:
+    return bool(re.search(rf"\b{word}\s+(?:fiscal\s+)?quarter|\bQ{number}\b", text, re.IGNORECASE))
+
+
+def _near(month: str, other: str) -> bool:
+    """Say whether two months are the same or next to each other, whatever the year."""
+    apart = (int(month) - int(other)) % 12
+    return min(apart, 12 - apart) <= 1

@@ -168,6 +168,40 @@ def test_a_place_or_a_product_that_no_row_names_is_not_answered_with_the_whole(
     assert [quote.says for quote in row_quotes(question, PLACES, heard=heard)] == said
 
 
+TOLD = [
+    passage("acme", 1, "ACME TOYS\nFor the quarterly period ended June 30, 2019", opens=True),
+    passage(
+        "acme",
+        2,
+        "Revenue was $9 million in the second quarter of 2019.\n"
+        "Robot revenue was $2 million for the three months ended June 30, 2019 and 2018.\n",
+    ),
+    passage("acme", 3, "Kite revenue rose in the second quarter of 2019 for several reasons.\n"),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What was the revenue of Acme in the second quarter of 2019?", "Revenue was $9 million"),
+        ("What was the revenue of Acme in the fourth quarter of 2019?", ""),
+        ("What was the revenue of Acme in the quarter ended September 30, 2019?", ""),
+        ("What was the kite revenue of Acme in the second quarter of 2019?", ""),
+        ("What was the Doll revenue of Acme in the second quarter of 2019?", ""),
+        (
+            "What was the robot revenue of Acme in the quarter ended June 30, 2018?",
+            "Robot revenue was $2 million",
+        ),
+    ],
+)
+def test_a_sentence_answers_for_an_amount_of_that_part_at_that_time_or_not_at_all(
+    question: str, said: str
+) -> None:
+    claims = draft({"question": question, "passages": TOLD})["claims"]
+    assert bool(claims) == bool(said)
+    assert not said or said in claims[0]["text"]
+
+
 def test_a_filing_is_not_of_the_country_on_its_cover() -> None:
     cover = "UNITED STATES\nSECURITIES AND EXCHANGE COMMISSION\nACME INC.\n2019"
     filing = [
