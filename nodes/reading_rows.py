@@ -34,7 +34,7 @@ MOST_ITEMS: Final = 3
 _EXTRA, _MOST_EXTRA = 0.12, 0.6
 _OTHER_ITEM: Final = 0.35
 _PART, _MOST_PART = 0.4, 0.8
-_NO_PART: Final = 0.8
+_NO_PART: Final = 1.5
 _LACKING: Final = 0.6
 """For each time of which it is not known which figure is its."""
 _IN_STATEMENT, _IN_ANOTHER = 0.15, 0.25
@@ -43,7 +43,7 @@ _LATER_DOCUMENT, _LATER_EXCERPT = 0.5, 0.01
 _TOTAL: Final = 0.1
 _OF_ANOTHER: Final = 0.7
 """For a row of a table that tells how much of another item is in it."""
-_IN_PERCENT: Final = 0.5
+_IN_PERCENT: Final = 1.2
 """For a row of a table in percent, where no share is asked for."""
 
 _WHY: Final = re.compile(
@@ -95,6 +95,8 @@ _FILLER: Final = frozenset(
         """
     )
 )
+_TELLING: Final = frozenset({"current"})
+"""Words that say nothing in a question, but in the name of a row of which part it is."""
 _SOFT: Final = frozenset(said("total net consolidated note notes less gross our group company"))
 """Words in the name of a row that change nothing of what it is."""
 
@@ -311,8 +313,7 @@ def _parts(
         labels = {w for excerpt in own for row in rows(excerpt.text) for w in said(row.label)}
         texts = [excerpt.text for excerpt in own]
         small = {w for text in texts for word in _IN_SMALL.findall(text) for w in said(word)}
-        written = {w for text in texts for w in said(text)}
-        proper = {w for w in said_of if w not in small and (w in sought.names or w in written)}
+        proper = said_of - small
         parts = (said_of & (labels | proper)) | sought.before
         whose = heard or opening  # an opening names places too
         found[document] = frozenset(parts - whose - _SOFT) if whose else frozenset()
@@ -367,7 +368,8 @@ def _by_words(sought: _Sought, label: Sequence[str], caption: Sequence[str]) -> 
     wanted = [w for w in sought.words if w not in sought.names]
     if not wanted or not set(wanted) <= {*label, *caption} or not set(wanted) & set(label):
         return 0.0
-    extra = [w for w in label if w not in sought.words and w not in _SOFT and w not in _FILLER]
+    extra = [w for w in label if w not in sought.words and w not in _SOFT]
+    extra = [w for w in extra if w not in _FILLER or w in _TELLING]
     if len(extra) >= len(wanted):
         return 0.0
     return 0.9 - _EXTRA * len(extra)

@@ -64,6 +64,8 @@ _FILED_WITH: Final = re.compile(
 """It stands on the cover of a filing, which is not of the United States for that."""
 _WORD: Final = re.compile(r"[^\W_]+")
 _SMALL: Final = re.compile(r"\b[a-z]{2,}\b")
+_MOST_PARTS: Final = 4
+"""Words of a text that are one word of a name: "Mac Millan" of MacMillan."""
 _LEAST: Final = 4
 """Letters that the beginning of a word has to have to stand for it."""
 
@@ -286,7 +288,8 @@ def _speaks_of(word: str, text: str) -> bool:
     ):
         return True
     if len(squeezed) >= _LEAST:
-        return squeezed in "".join(folded)
+        parts = range(len(folded))
+        return any("".join(folded[n : n + _MOST_PARTS]).startswith(squeezed) for n in parts)
     initials = "".join(each[0] for each in words if each[0].isupper()).casefold()
     return len(squeezed) > 1 and word.isupper() and squeezed in initials
 

@@ -23,6 +23,7 @@ _INTRODUCED: Final = 250
 """Characters above the heads of a table in which it is said of what it is."""
 _SUMMED: Final = 10
 """Rows after which their sum comes, at most."""
+_A_COST: Final = re.compile(r"Cost|Expense")
 _WHOLE: Final = re.compile(r"100(?:\.0+)?\s?%")
 STATEMENTS: Final[dict[Statement, re.Pattern[str]]] = {
     "cash flow": re.compile(
@@ -70,7 +71,14 @@ class Standing:
         return self._titles[place - 1][1] if place else self._voted
 
     def is_in_percent(self, row: Row) -> bool:
-        """Say whether the first row of a table is a hundred percent of itself."""
+        """Say whether figures are in percent, as the first row of the table says for all.
+
+        It has the sign, or is a hundred percent of itself.
+        """
+        if row.caption and not any("%" in figure for figure in row.figures):
+            led = next(each for each in self.rows if each.caption == row.caption)
+            if all("%" in figure for figure in led.figures):
+                return True  # the sign stands in the first row under a caption alone
         first = self._whole
         if first is None or first.span.start > row.span.start:
             return False
@@ -83,8 +91,9 @@ class Standing:
         """
         behind = islice(self.rows, bisect_right(self._starts, row.span.start), None)
         totals = (each.label for each in islice(behind, _SUMMED) if each.label.startswith("Total"))
-        if _is_another(item, next(totals, "")):
-            return True
+        total = next(totals, "")
+        if _is_another(item, total) or (total == "Total" and _A_COST.search(item.element)):
+            return True  # of nothing that statements add up costs to is the sum called a total
         span = self._span(row)
         if not span:
             return False
