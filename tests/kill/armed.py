@@ -25,7 +25,8 @@ class Moment:
 
 
 def run_cli(argv: list[str], environment: dict[str, str], moment: Moment, log: str) -> None:
-    """Run the command line in this process, armed."""
+    """Run the command line in this process, armed, with this environment and no other."""
+    os.environ.clear()  # that of the server is of whichever test came first
     os.environ |= environment
     print_to(log)
     sys.argv = ["affidavit", *argv]

@@ -52,7 +52,8 @@ class Home:
         return f"{self.path}/log"
 
     def start(self, *argv: str, moment: Moment | None = None) -> Any:
-        given = (list(argv), self.environment, moment or Moment(), self.log)
+        environment = {**os.environ, **self.environment}
+        given = (list(argv), environment, moment or Moment(), self.log)
         child = children.Process(target=run_cli, args=given)
         child.start()
         return child
