@@ -11,8 +11,9 @@ from nodes.offline_requests import plain_call
 from nodes.reading import Excerpt, Quote, mentions, quotes
 from nodes.reading_plain import spelled
 from nodes.reading_question import read_question
-from nodes.reading_rows import MOST_ITEMS, changes, row_quotes, yes_or_no
+from nodes.reading_rows import row_quotes
 from nodes.reading_scope import Scope, of_report, scope, timeless
+from nodes.reading_sought import MOST_ITEMS, changes, yes_or_no
 from nodes.reading_tables import statement
 from tools.accounting import mentions as mentions_of
 from tools.accounting import renamed, said, wordings

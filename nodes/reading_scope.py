@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nodes.reading import Excerpt, Quote
-from nodes.reading_rows import about_figures, changes, figures_asked, part_asked, yes_or_no
+from nodes.reading_sought import about_figures, changes, figures_asked, part_asked, yes_or_no
 from nodes.reading_times import Calendar, When
 from tools.accounting import mentions, placed, said
 from tools.dates import iso
