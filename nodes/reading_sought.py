@@ -1,7 +1,7 @@
 """What a question about figures asks for: which item, of when, and of which part of a business.
 
 "What was the cloud revenue of Acme in fiscal 2019?" asks for an item (revenue), a part (cloud) and
-a time. Nothing of a document is known here. Next: `nodes/reading_rows.py` finds the row that has it.
+a time. Nothing of a document is known here. Next: `nodes/reading_rows.py` finds the row.
 """
 
 import re
@@ -124,7 +124,7 @@ def part_asked(question: str) -> frozenset[str]:
 
 @lru_cache(maxsize=64)
 def sought_by(question: str) -> tuple[Sought, ...]:
-    """Return what a question asks for, each item apart; nothing if it names neither item nor time."""
+    """Return what a question asks for, each item apart; nothing if it names no item or time."""
     words = said(question)
     named = mentions(words)
     inside = {at for m in named for at in range(m.start, m.end)}
