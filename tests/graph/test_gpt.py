@@ -197,7 +197,9 @@ class TestFaults:
         assert run.status == "success"
         assert proven(run)
         assert Counter(service.asked)["analyst"] == 2
-        assert service.answered == ["supervisor", "librarian", "librarian", "analyst", "reviewer"]
+        # The librarian searches, once more in the words of documents, and has enough then.
+        searches = ["librarian"] * 3
+        assert service.answered == ["supervisor", *searches, "analyst", "reviewer"]
         assert run.usage == spent(service)
 
     @pytest.mark.parametrize(
@@ -286,7 +288,7 @@ class TestFaults:
         assert again.error == ""
         assert proven(again)
         asked = Counter(service.asked)
-        assert (asked["supervisor"], asked["librarian"], asked["reviewer"]) == (1, 2, 1)
+        assert (asked["supervisor"], asked["librarian"], asked["reviewer"]) == (1, 3, 1)
         assert desk.audit.verify(run.id).ok
 
     def test_a_service_that_is_not_there_leaves_the_run_due(
