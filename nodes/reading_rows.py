@@ -21,7 +21,7 @@ from nodes.reading_times import Calendar, figure_at, share_at
 from tools.accounting import Item, mentions, said
 from tools.accounting_items import Statement
 from tools.passages import Span
-from tools.table_rows import Column, Row, aligned, rows
+from tools.table_rows import Column, Row, aligned
 
 _ENOUGH: Final = 0.5
 """From which weight on a row is taken to be what was asked for."""
@@ -69,8 +69,9 @@ def row_quotes(
     if not about_figures(question):
         return []
     found = []
+    tables = [(excerpt, Standing(excerpt.text, excerpt.heads)) for excerpt in excerpts]
     for sought in sought_by(question):
-        weighed = _weighed(sought, excerpts, calendars or {}, heard)
+        weighed = _weighed(sought, tables, calendars or {}, heard)
         enough = [found for found in weighed if found.weight >= _ENOUGH]
         best = max(enough, key=lambda f: f.weight - f.later, default=None)
         if best:
@@ -80,16 +81,15 @@ def row_quotes(
 
 def _weighed(
     sought: Sought,
-    excerpts: Sequence[Excerpt],
+    tables: Sequence[tuple[Excerpt, Standing]],
     calendars: Mapping[str, Calendar],
     heard: frozenset[str],
 ) -> Iterator[_Found]:
     documents: dict[str, int] = {}
-    parts = _parts(sought, excerpts, heard)
-    for rank, excerpt in enumerate(excerpts):
+    parts = _parts(sought, tables, heard)
+    for rank, (excerpt, table) in enumerate(tables):
         later = documents.setdefault(excerpt.document, len(documents))
         standing = _LATER_DOCUMENT * later + _LATER_EXCERPT * min(rank, 30)
-        table = Standing(excerpt.text, excerpt.heads)
         for row in table.rows:
             called, caption = _called(
                 sought, row, excerpt.text, parts.get(excerpt.document, frozenset())
@@ -97,8 +97,7 @@ def _weighed(
             if called <= 0:
                 continue
             weight = called + _by_statement(sought, table.statement_at(row))
-            in_percent = table.is_in_percent(row)
-            if in_percent and not sought.share:
+            if not sought.share and table.is_in_percent(row):
                 weight -= _IN_PERCENT
             if sought.item and table.is_of_another(sought.item, row):
                 weight -= _OF_ANOTHER
@@ -110,7 +109,7 @@ def _weighed(
 
 
 def _parts(
-    sought: Sought, excerpts: Sequence[Excerpt], heard: frozenset[str]
+    sought: Sought, tables: Sequence[tuple[Excerpt, Standing]], heard: frozenset[str]
 ) -> dict[str, frozenset[str]]:
     """Return, by document, the words that say of which part of it the figure shall be.
 
@@ -121,11 +120,11 @@ def _parts(
     said_of = sought.names | sought.beyond
     if not (said_of or sought.before):
         return found
-    for document in {excerpt.document for excerpt in excerpts}:
-        own = [excerpt for excerpt in excerpts if excerpt.document == document]
-        opening = {w for excerpt in own if excerpt.opens for w in said(excerpt.text)}
-        labels = {w for excerpt in own for row in rows(excerpt.text) for w in said(row.label)}
-        texts = [excerpt.text for excerpt in own]
+    for document in {excerpt.document for excerpt, _ in tables}:
+        own = [(excerpt, table) for excerpt, table in tables if excerpt.document == document]
+        opening = {w for excerpt, _ in own if excerpt.opens for w in said(excerpt.text)}
+        labels = {w for _, table in own for row in table.rows for w in said(row.label)}
+        texts = [excerpt.text for excerpt, _ in own]
         small = {w for text in texts for word in _IN_SMALL.findall(text) for w in said(word)}
         proper = said_of - small
         parts = (said_of & (labels | proper)) | sought.before

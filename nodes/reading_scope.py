@@ -15,7 +15,7 @@ from typing import Final
 
 from nodes.reading import Excerpt, Quote
 from nodes.reading_sought import about_figures, changes, figures_asked, part_asked, yes_or_no
-from nodes.reading_times import Calendar, When
+from nodes.reading_times import ORDINALS, Calendar, When
 from tools.accounting import mentions, placed, said
 from tools.dates import iso
 from tools.names import LEGAL
@@ -80,7 +80,6 @@ _CAUSE: Final = re.compile(
     r"|resulting\s+from|offset\s+by|owing\s+to)\b",
     re.IGNORECASE,
 )
-_QUARTERS: Final = ("first", "second", "third", "fourth")
 _FIGURE: Final = re.compile(
     r"(?<![\w.])[$€£]?\d[\d,.]*\d\b|\b(?:one|two|three|four|five|six|seven|eight|nine|ten)\b"
 )
@@ -331,7 +330,7 @@ def _other_quarter(question: str, opening: str) -> bool:
     asked = {int(time[6]) for time in read(question).times if time[5:6] == "Q"}
     named = {
         n
-        for n, word in enumerate(_QUARTERS, 1)
+        for n, word in enumerate(ORDINALS, 1)
         if re.search(rf"\b{word}\s+quarter\b|\bQ{n}\b", opening, re.IGNORECASE)
     }
     return bool(asked and named and not asked & named)
@@ -360,7 +359,7 @@ def _shift(question: str, document: str, excerpts: Iterable[Excerpt]) -> int:
     asked = {int(time[6]) for time in read(question).times if time[5:6] == "Q"}
     if not ended or len(asked) != 1:
         return 0
-    word = _QUARTERS[asked.pop() - 1]
+    word = ORDINALS[asked.pop() - 1]
     # "The first quarter of 2023" may be one of the calendar's, where a document says "fiscal 2023".
     fiscal = "" if _SAYS_FISCAL.search(question) else "(?!fiscal)"
     of_year = re.compile(

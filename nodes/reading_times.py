@@ -22,7 +22,7 @@ _LENGTH: Final = re.compile(
 )
 _RATE: Final = re.compile(r"%|\b(?:percent\w*|rates?|ratio)\b", re.IGNORECASE)
 _CHANGE: Final = re.compile(r"\b(?:change|increase|decrease|variance|growth)\b", re.IGNORECASE)
-_ORDINALS: Final = ("first", "second", "third", "fourth")
+ORDINALS: Final = ("first", "second", "third", "fourth")
 _LENGTHS: Final = {"three": 3, "quarter": 3, "six": 6, "nine": 9, "twelve": 12}
 
 
@@ -72,8 +72,7 @@ class Time:
 
         A quarter that is said to end on the last of September may end on the first of October.
         """
-        apart = (self.ends - column.ends) % 12
-        return not (self.ends and column.ends) or min(apart, 12 - apart) <= by
+        return not (self.ends and column.ends) or _apart(self.ends, column.ends) <= by
 
     def on(self, calendar: Calendar) -> "Time":
         """Return the same time as the heads of a document's columns have it."""
@@ -179,7 +178,7 @@ class When:
 
         One that names only other quarters, or other days, is not.
         """
-        named = {n for n, word in enumerate(_ORDINALS, 1) if _quarter_in(word, n, text)}
+        named = _quarters_in(text)
         if self.quarters and named and not self.quarters & named:
             return False
         if not self.months:
@@ -190,11 +189,20 @@ class When:
         return not ended or any(m[:4] == ended[:4] and _near(m[5:], ended[5:]) for m in self.months)
 
 
-def _quarter_in(word: str, number: int, text: str) -> bool:
-    return bool(re.search(rf"\b{word}\s+(?:fiscal\s+)?quarter|\bQ{number}\b", text, re.IGNORECASE))
+def _quarters_in(text: str) -> set[int]:
+    """Return the quarters that a text names, 1 to 4, of whatever year."""
+    return {
+        number
+        for number, word in enumerate(ORDINALS, 1)
+        if re.search(rf"\b{word}\s+(?:fiscal\s+)?quarter|\bQ{number}\b", text, re.IGNORECASE)
+    }
 
 
 def _near(month: str, other: str) -> bool:
     """Say whether two months are the same or next to each other, whatever the year."""
-    apart = (int(month) - int(other)) % 12
-    return min(apart, 12 - apart) <= 1
+    return _apart(int(month), int(other)) <= 1
+
+
+def _apart(month: int, other: int) -> int:
+    apart = (month - other) % 12
+    return min(apart, 12 - apart)
